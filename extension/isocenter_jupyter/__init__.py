@@ -1,0 +1,3 @@
+"""Isocenter at home in Jupyter."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Where objects, index and catalog meet: the only writer (row 4)."""

@@ -1,0 +1,1 @@
+"""The Delta Lake tables: every attribute of every instance (row 3)."""

@@ -1,0 +1,1 @@
+"""The Python client: talks HTTP, imports nothing heavy."""

@@ -1,0 +1,1 @@
+"""Datasets to teach and test with: phantoms and recipes (row 6)."""

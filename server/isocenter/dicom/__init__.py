@@ -1,0 +1,1 @@
+"""The DICOM standard, pure: no input or output, no settings (row 0)."""

@@ -1,0 +1,1 @@
+"""The DICOM services over associations (row 8)."""

@@ -1,0 +1,1 @@
+"""Tornado handlers and streams that every web face shares (row 7)."""

@@ -1,0 +1,1 @@
+"""The SQL index that answers DICOM queries (row 3)."""

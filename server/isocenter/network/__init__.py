@@ -1,0 +1,1 @@
+"""The DICOM upper layer (PS3.8) in both roles, on the event loop (row 2)."""

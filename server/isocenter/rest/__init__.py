@@ -1,0 +1,1 @@
+"""The automation API under /api (row 8)."""
