@@ -1,1 +1,7 @@
-"""Who may do what: tokens and rights (row 2)."""
+"""Who may ask what: identities, roles and bearer tokens (row 2)."""
+
+from isocenter.security.acl import Action, Role
+from isocenter.security.identity import LOCAL, Identity
+from isocenter.security.tokens import Token, Tokens, digest_of, new_secret
+
+__all__ = ["LOCAL", "Action", "Identity", "Role", "Token", "Tokens", "digest_of", "new_secret"]
