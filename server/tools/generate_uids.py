@@ -11,7 +11,7 @@ TARGET = Path(__file__).parents[1] / "isocenter" / "dicom" / "_uid_table.py"
 def main() -> None:
     """Generate the table in place."""
     lines = [
-        f'"""The registered UIDs of PS3.6 Annex A, generated from pydicom {pydicom.__version__}: do not edit."""',
+        f'"""The UIDs of PS3.6 Annex A, generated from pydicom {pydicom.__version__}: do not edit."""',
         "",
         "# UID: (name, type, keyword, retired)",
         "UIDS: dict[str, tuple[str, str, str, bool]] = {",

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Debian packages that tests use as foreign peers. Installed where this user may; otherwise it says what is missing,
+# and the tests that need it say why they are skipped.
+set -eu
+missing=""
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "$1" ] || missing="$missing $2"; }
+need storescu dcmtk
+need dciodvfy dicom3tools
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+need Orthanc orthanc
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "Not installed (this is not Debian; the tests that need them are skipped):$missing"
+    exit 0
+fi
+if [ "$(id -u)" = 0 ]; then sudo=""; elif sudo -n true 2>/dev/null; then sudo="sudo"; else
+    echo "Not installed, and this user may not install them:$missing"
+    echo "The tests that need them are skipped. To run them: sudo apt-get install$missing"
+    exit 0
+fi
+echo "Installing Debian packages for the tests:$missing"
+# Services that packages bring must not start: tests run their own, on free ports.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null && $sudo chmod 755 $policy
+    trap '$sudo rm -f $policy' EXIT
+fi
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
