@@ -15,7 +15,7 @@ def asked_by(distribution: str) -> dict[str, str]:
 
 
 def asked_by_conda() -> dict[str, str]:
-    lines = (ROOT / "environment.yml").read_text().splitlines()
+    lines = (ROOT / "environment.yml").read_text().partition("dependencies:")[2].splitlines()
     split = (re.fullmatch(r"  - ([\w-]+)([<>=].*)?", line) for line in lines)
     return {found[1].replace("_", "-"): found[2] or "" for found in split if found}
 
