@@ -1,4 +1,4 @@
-"""The registered UIDs of PS3.6 Annex A, generated from pydicom 3.0.2: do not edit."""
+"""The UIDs of PS3.6 Annex A, generated from pydicom 3.0.2: do not edit."""
 
 # UID: (name, type, keyword, retired)
 UIDS: dict[str, tuple[str, str, str, bool]] = {

@@ -137,9 +137,7 @@ _ARROW = {
     **dict.fromkeys(("IS", "US", "SS", "SL", "US or SS", "US or SS or OW"), "int32"),
     **dict.fromkeys(("UL", "SV", "UV"), "int64"),
     **dict.fromkeys(("DS", "FL", "FD"), "double"),
-    **dict.fromkeys(
-        ("AE", "AS", "AT", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"), "string"
-    ),
+    **dict.fromkeys(("AE", "AS", "AT", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"), "string"),
 }
 _ONE_VALUE_BY_DEFINITION = frozenset({"LT", "ST", "UR", "UT"})
 
