@@ -111,7 +111,8 @@ _GROUP_LENGTH = Struct("<LLL")
 
 def pack_command(command: Command | Mapping[str, Any]) -> bytes:
     """The encoded command set, CommandGroupLength included; keys may come in any order."""
-    parts = [pack(head, command[keyword]) for keyword, head, pack in _plan(tuple(command))]
+    values = cast(Mapping[str, Any], command)
+    parts = [pack(head, values[keyword]) for keyword, head, pack in _plan(tuple(values))]
     body = b"".join(parts)
     return _GROUP_LENGTH.pack(0, 4, len(body)) + body
 
