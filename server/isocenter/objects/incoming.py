@@ -1,0 +1,81 @@
+"""An object on its way in: a local file, hashed while it is written, behind room for its head.
+
+The data set is written first; the head when everything it says is known. What the data set means is not
+known here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from isocenter.objects.faults import storage_errors
+from isocenter.objects.part10 import HEAD_SIZE
+
+_IOV = 512
+
+
+class Incoming:
+    """An incoming object: a locked file in `.incoming/`, written behind room for its head."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._hash = hashlib.sha256()
+        with storage_errors("receive an object"):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def write(self, *pieces: bytes | bytearray | memoryview) -> None:
+        """Append to the data set; hashed as it goes."""
+        with storage_errors("store an object"):
+            for first in range(0, len(pieces), _IOV):
+                self._write_all(list(pieces[first : first + _IOV]))
+        for piece in pieces:
+            self._hash.update(piece)
+
+    def digest(self, salt: bytes) -> bytes:
+        """SHA-256 over the data set followed by `salt`."""
+        running = self._hash.copy()
+        running.update(salt)
+        return running.digest()
+
+    def data_set(self) -> BinaryIO:
+        """The bytes written so far; position 0 is `HEAD_SIZE` before the data set."""
+        with storage_errors("read an incoming object"):
+            return os.fdopen(os.dup(self._file), "rb")
+
+    def seal(self, head: bytes) -> None:
+        """Write the head and fsync."""
+        if len(head) != HEAD_SIZE:
+            raise ValueError(f"a head has {HEAD_SIZE} bytes, not {len(head)}")
+        with storage_errors("store an object"):
+            os.pwrite(self._file, head, 0)
+            os.fsync(self._file)
+
+    def discard(self) -> None:
+        """Remove it. Does nothing once it was placed or discarded."""
+        if self._file >= 0:
+            self.close()
+            with storage_errors("remove an incoming object"), suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def close(self) -> None:
+        """Give up the file, which by now has another name or none."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    def _write_all(self, pieces: list[bytes | bytearray | memoryview]) -> None:
+        wanted = sum(len(piece) for piece in pieces)
+        at = HEAD_SIZE + self.size
+        done = os.pwritev(self._file, pieces, at)
+        if done < wanted:  # a full disk writes what fits first, and says ENOSPC only to the next call
+            rest = memoryview(b"".join(pieces))
+            while done < wanted:
+                done += os.pwrite(self._file, rest[done:], at + done)
+        self.size += wanted
