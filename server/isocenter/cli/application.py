@@ -1,0 +1,237 @@
+"""The commands and their options. What a command does is in the module it imports when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from isocenter import __version__
+
+application = typer.Typer(
+    name="isocenter",
+    help="Research data server for medical images.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+token = typer.Typer(help="Tokens that clients present.", no_args_is_help=True)
+application.add_typer(token, name="token")
+
+Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="A settings file instead of <data>/isocenter.toml.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Url = Annotated[
+    str | None, typer.Option("--url", help="The server; found by its connection file when absent.")
+]
+Token = Annotated[str | None, typer.Option("--token", help="Bearer token.", envvar="ISOCENTER_TOKEN")]
+Dataset = Annotated[str, typer.Option("--dataset", help="The dataset.")]
+HttpPort = Annotated[int | None, typer.Option("--http-port", help="0 takes a free one.")]
+DicomPort = Annotated[int | None, typer.Option("--dicom-port", help="0 takes a free one.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isocenter {__version__}")
+        raise typer.Exit
+
+
+@application.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _flags(**given: Any) -> dict[str, Any]:
+    """Settings by dotted key, of those options that were given (`http_port` is `http.port`)."""
+    dotted = {"http_host": "http.host", "http_port": "http.port"}
+    dotted |= {"dicom_host": "dicom.host", "dicom_port": "dicom.port"}
+    return {dotted.get(name, name): value for name, value in given.items() if value is not None}
+
+
+@application.command()
+def serve(
+    data: Data = None,
+    config: Config = None,
+    http_host: Annotated[str | None, typer.Option("--http-host")] = None,
+    http_port: HttpPort = None,
+    dicom_host: Annotated[str | None, typer.Option("--dicom-host")] = None,
+    dicom_port: DicomPort = None,
+    ae_title: Annotated[
+        str | None, typer.Option("--ae-title", help="AE title of the dataset `main`.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Server processes.")] = None,
+) -> None:
+    """Run the server until it is told to stop (SIGTERM or Ctrl-C)."""
+    from isocenter import app
+    from isocenter.config import load
+
+    flags = _flags(
+        data=data,
+        http_host=http_host,
+        http_port=http_port,
+        dicom_host=dicom_host,
+        dicom_port=dicom_port,
+        ae_title=ae_title,
+        workers=workers,
+    )
+    app.serve(load(flags, file=config))
+
+
+@application.command()
+def demo(
+    as_json: AsJson = False,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the data in this folder.")] = None,
+    slices: Annotated[int, typer.Option("--slices", min=1, help="Slices of the generated head CT.")] = 40,
+) -> None:
+    """Send real files to a throw-away server by C-STORE and STOW, and find them again."""
+    from isocenter.cli.demo import run
+
+    raise typer.Exit(run(as_json=as_json, keep=keep, slices=slices))
+
+
+@application.command()
+def lab(
+    notebook: Annotated[Path | None, typer.Option("--notebook", help="Open this notebook.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Serve this folder, not a throw-away one.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Start a server with the demonstration files and JupyterLab beside it."""
+    from isocenter.cli.lab import run
+
+    raise typer.Exit(run(notebook=notebook, data=data, browser=browser))
+
+
+@application.command()
+def store(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders or zip files.")],
+    url: Url = None,
+    token: Token = None,
+    dataset: Dataset = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Store files in a running server."""
+    from isocenter.cli.store import run
+
+    raise typer.Exit(run(paths, url=url, token=token, dataset=dataset, as_json=as_json))
+
+
+@application.command()
+def find(
+    expression: Annotated[str, typer.Argument(help="For example: Modality=CT and SliceThickness<2")] = "",
+    level: Annotated[str, typer.Option("--level", help="study, series or instance.")] = "study",
+    columns: Annotated[str | None, typer.Option("--columns", help="Keywords, separated by commas.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=0, help="At most so many rows.")] = None,
+    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file instead of the screen.")
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
+    url: Url = None,
+    token: Token = None,
+    dataset: Dataset = "main",
+    as_json: AsJson = False,
+) -> None:
+    """Find studies, series or instances by an expression over any attribute."""
+    from isocenter.cli.find import Request, run
+
+    wanted = tuple(name.strip() for name in columns.split(",")) if columns else None
+    asked = Request(expression, level, wanted, limit, "json" if as_json else format, output, count)
+    raise typer.Exit(run(asked, url=url, token=token, dataset=dataset))
+
+
+@application.command()
+def reindex(
+    data: Data = None,
+    config: Config = None,
+    dataset: Dataset = "main",
+    source: Annotated[
+        str, typer.Option("--from", help="catalog (index only) or objects (index and catalog).")
+    ] = "objects",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that read objects.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the index, or index and catalog, of a stopped server. Can be interrupted and run again."""
+    from isocenter.cli.upkeep import reindex as run
+    from isocenter.config import load
+
+    settings = load(_flags(data=data), file=config)
+    raise typer.Exit(run(settings, dataset, source=source, workers=workers, as_json=as_json))
+
+
+@application.command()
+def verify(
+    data: Data = None,
+    config: Config = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this one.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without loss.")] = False,
+    digests: Annotated[bool, typer.Option("--digests/--no-digests", help="Read every object.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Check digests, orphans, missing objects, and the index against the catalog."""
+    from isocenter.cli.upkeep import verify as run
+    from isocenter.config import load
+
+    settings = load(_flags(data=data), file=config)
+    raise typer.Exit(run(settings, dataset, repair=repair, digests=digests, as_json=as_json))
+
+
+@application.command()
+def doctor(data: Data = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Check the installation, the settings, the data folder and a running server."""
+    from isocenter.cli.doctor import run
+
+    raise typer.Exit(run(data=data, config=config, as_json=as_json))
+
+
+@application.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context, as_json: AsJson = False) -> None:
+    """Measure this installation beside Orthanc and DCMTK, and print ratios (run in a checkout)."""
+    from isocenter.cli.bench import run
+
+    raise typer.Exit(run(context.args, as_json=as_json))
+
+
+@token.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    role: Annotated[
+        str, typer.Option(help="reader, contributor, deidentifier, curator or admin.")
+    ] = "reader",
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", help="Only this one; repeat for more.")
+    ] = None,
+    days: Annotated[float | None, typer.Option("--days", help="Expires after so many days.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and print it once. From then on every request needs one."""
+    from isocenter.cli.token import create
+
+    create(data, name, role=role, datasets=dataset or [], days=days, as_json=as_json)
+
+
+@token.command("list")
+def token_list(data: Data = None, as_json: AsJson = False) -> None:
+    """List tokens, without their secrets."""
+    from isocenter.cli.token import show
+
+    show(data, as_json=as_json)
+
+
+@token.command("revoke")
+def token_revoke(
+    id: Annotated[str, typer.Argument(help="Its id, as `isocenter token list` shows it.")], data: Data = None
+) -> None:
+    """Revoke a token, in effect at once."""
+    from isocenter.cli.token import revoke
+
+    revoke(data, id)
