@@ -1,0 +1,61 @@
+"""Statuses of the DIMSE services that we answer with (PS3.7 Annex C, PS3.4 B.2.3, C.4), and from which errors.
+
+An error comment has at most 64 characters and no patient data: it names what is wrong, never a value.
+"""
+
+from __future__ import annotations
+
+from isocenter.errors import (
+    Conflict,
+    Forbidden,
+    IsocenterError,
+    NoSpace,
+    Unavailable,
+    UnreadableObject,
+)
+
+SUCCESS = 0x0000
+CANCELLED = 0xFE00
+PENDING = 0xFF00
+PENDING_WITHOUT_OPTIONAL_KEYS = 0xFF01
+
+PROCESSING_FAILURE = 0x0110
+DUPLICATE_INVOCATION = 0x0210
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+NOT_AUTHORIZED = 0x0124
+UNRECOGNIZED_OPERATION = 0x0211
+
+OUT_OF_RESOURCES = 0xA700
+"""C-STORE: no space, or the index is locked. C-FIND: more matches than allowed, or no resources."""
+CANNOT_COUNT_MATCHES = 0xA701
+CANNOT_SEND = 0xA702
+"""C-MOVE, C-GET: unable to perform sub-operations."""
+DESTINATION_UNKNOWN = 0xA801
+DOES_NOT_MATCH_SOP_CLASS = 0xA900
+COERCED = 0xB000
+SOME_FAILED = 0xB000
+"""C-MOVE, C-GET: complete, with one or more failures."""
+CANNOT_UNDERSTAND = 0xC000
+CONFLICT = 0xC001
+"""C-STORE: other bytes are stored under this SOP Instance UID, and the dataset rejects."""
+
+_OF_ERROR: tuple[tuple[type[IsocenterError], int, str], ...] = (
+    (NoSpace, OUT_OF_RESOURCES, "no space"),
+    (Unavailable, OUT_OF_RESOURCES, "busy, try again later"),
+    (UnreadableObject, CANNOT_UNDERSTAND, "the data set cannot be read"),
+    (Conflict, CONFLICT, "another object is stored under this UID"),
+    (Forbidden, NOT_AUTHORIZED, "not authorized"),
+)
+
+
+def is_warning(status: int) -> bool:
+    """Whether a final status says that it was done, with a remark (PS3.7 C.3)."""
+    return status & 0xF000 == 0xB000 or status in (0x0001, 0x0107, 0x0116)
+
+
+def of_error(error: BaseException) -> tuple[int, str]:
+    """Status and error comment for what failed; 0110 for what has no status of its own."""
+    for kind, status, comment in _OF_ERROR:
+        if isinstance(error, kind):
+            return status, comment
+    return PROCESSING_FAILURE, "processing failure"
