@@ -1,4 +1,4 @@
-"""Statuses of the DIMSE services that we answer with (PS3.7 Annex C, PS3.4 B.2.3, C.4), and from which errors.
+"""Statuses of the DIMSE services that we answer with (PS3.7 Annex C, PS3.4 B.2.3 and C.4), by error.
 
 An error comment has at most 64 characters and no patient data: it names what is wrong, never a value.
 """
