@@ -1,0 +1,67 @@
+"""The Tornado application and HTTP server of one process, made of the routes that the faces export.
+
+The faces (DICOMweb, REST, pages) are above this package, so their routes are passed in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, RequestHandler
+
+from isocenter.http.context import Context
+from isocenter.http.handler import Handler, Nothing
+from isocenter.http.routes import routes as own_routes
+
+Route: TypeAlias = tuple[str, type[Handler]] | tuple[str, type[Handler], dict[str, Any]]
+
+log = logging.getLogger("isocenter.http.access")
+
+# Bytes read from a connection at once: what is handed to the disk thread in one go.
+_CHUNK = 256 * 1024
+_IDLE_SECONDS = 600
+
+
+def make_application(context: Context, routes: Iterable[Route]) -> Application:
+    """The application that serves `routes` besides `/healthz` and `/metrics`.
+
+    A route is (regular expression, handler class[, more arguments]); the context is added to its arguments.
+    """
+    shared = {"context": context}
+    rules = [
+        (pattern, handler, {**shared, **(more[0] if more else {})})
+        for pattern, handler, *more in [*own_routes, *routes]
+    ]
+    return Application(
+        rules,
+        default_handler_class=Nothing,
+        default_handler_args=shared,
+        log_function=_log_request,
+        compress_response=False,
+    )
+
+
+def make_server(application: Application, context: Context) -> HTTPServer:
+    """An HTTP server for `application`, to be given sockets."""
+    return HTTPServer(
+        application,
+        chunk_size=_CHUNK,
+        max_body_size=context.settings.http.max_body,
+        idle_connection_timeout=_IDLE_SECONDS,
+    )
+
+
+def _log_request(handler: RequestHandler) -> None:
+    """One line a request, without its query: that may hold a patient's name."""
+    request = handler.request
+    log.info(
+        "%s %s %d %.1f ms [%s]",
+        request.method,
+        request.path,
+        handler.get_status(),
+        1000 * request.request_time(),
+        getattr(handler, "request_id", "-"),
+    )

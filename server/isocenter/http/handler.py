@@ -1,0 +1,320 @@
+"""The base of every request handler: who asks, of which dataset, within which limits, how errors are told.
+
+Every handler reads its body as a stream, so that credentials and limits are checked before its first byte.
+Nothing here compresses or digests a body: Tornado's body ETag and gzip transform would do so on the loop.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from isocenter import metrics
+from isocenter.errors import BadRequest, Forbidden, IsocenterError, NotFound, TooLarge
+from isocenter.http.addresses import base_url, cross_site, from_this_machine, names_this_machine
+from isocenter.http.context import Context
+from isocenter.http.failures import UnsupportedMedia, of_status
+from isocenter.security import LOCAL, Action, Identity
+
+if TYPE_CHECKING:
+    from isocenter.archive import Dataset
+
+log = logging.getLogger("isocenter.http")
+
+MEBIBYTE = 1024 * 1024
+# A refused upload is read and dropped up to here, so that the sender gets to read why; beyond it we hang up.
+_MOST_DRAINED = 256 * MEBIBYTE
+_REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range"
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+
+
+@stream_request_body
+class Handler(RequestHandler):
+    """What all handlers share; a subclass says its face, who may use it and how large its body may be."""
+
+    face: ClassVar[str] = "other"
+    """Label of metrics: one word for a family of routes."""
+    actions: ClassVar[Mapping[str, Action]] = {"GET": Action.READ, "HEAD": Action.READ}
+    """What each method does to the dataset; one that is not named needs an administrator."""
+    public: ClassVar[bool] = False
+    """Whether it answers without credentials."""
+    max_body: ClassVar[int] = 16 * MEBIBYTE
+    """Largest request body."""
+
+    context: Context
+
+    def initialize(self, context: Context) -> None:
+        """Tornado calls this with the arguments of the route."""
+        self.context = context
+        self.identity: Identity = LOCAL
+        self.closed = False
+        self._body = bytearray()
+        self._received = 0
+        self._began = time.perf_counter()
+        metrics.http_active.inc()
+
+    # --- before the body
+
+    def set_default_headers(self) -> None:
+        """Called by Tornado at the start and again before an error is written."""
+        if not hasattr(self, "request_id"):
+            self.request_id = secrets.token_hex(8)
+        self.set_header("Server", "Isocenter")
+        self.set_header("X-Request-Id", self.request_id)
+        for name, value in _SECURITY_HEADERS.items():
+            self.set_header(name, value)
+
+    def prepare(self) -> None:
+        """Check origin, credentials, rights and announced size."""
+        self._allow_origin()
+        if self.request.method == "OPTIONS" or self.public:
+            return
+        self.identity = self._identify()
+        action = self.actions.get(self.request.method or "", Action.ADMINISTER)
+        name = self.dataset_name
+        if name is not None:
+            self.dataset(name, action)
+        elif action is not Action.READ:
+            self.identity.require(action)
+        self._limit_body()
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The dataset that the path names; None where paths name none."""
+        return self.path_kwargs.get("dataset")
+
+    def dataset(self, name: str | None = None, action: Action = Action.READ) -> Dataset:
+        """The dataset of this request, or the one called `name`.
+
+        Raises:
+            Forbidden: the caller may not do `action` there; said before it is said whether it exists.
+            NotFound: there is no such dataset.
+        """
+        name = name or self.dataset_name or "main"
+        self.identity.require(action, name)
+        found = self.context.archive.datasets.get(name)
+        if found is None:
+            known = sorted(n for n in self.context.archive.datasets if self.identity.may(action, n))
+            raise NotFound(f"There is no dataset {name!r}", hint=f"there are: {', '.join(known)}")
+        return found
+
+    @property
+    def base_url(self) -> str:
+        """The URL of our root as the client sees it."""
+        return base_url(self.request)
+
+    def _identify(self) -> Identity:
+        tokens = self.context.tokens
+        scheme, _, secret = (self.request.headers.get("Authorization") or "").partition(" ")
+        identity = tokens.identify(secret.strip() if scheme.lower() == "bearer" else None)
+        if identity is LOCAL and not tokens.exist():
+            self._this_machine_only()
+        return identity
+
+    def _this_machine_only(self) -> None:
+        """Without tokens the owner of this machine is trusted, and a browser's other pages are not."""
+        if not from_this_machine(self.request):
+            raise Forbidden(
+                "This server has no token yet and answers its own machine only",
+                hint="`isocenter token create` makes one",
+            )
+        if not names_this_machine(self.request):
+            raise Forbidden(
+                "This server has no token yet and answers to localhost only",
+                hint="use http://127.0.0.1, or make a token",
+            )
+        if self.request.method not in _SAFE_METHODS and cross_site(self.request) and not self._origin():
+            raise Forbidden("A page of another site may not change anything here")
+
+    def _limit_body(self) -> None:
+        announced = self.request.headers.get("Content-Length", "")
+        size = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMedia("Send the body without Content-Encoding")
+        if size > self.max_body_now:
+            self.set_header("Connection", "close")
+            raise TooLarge(
+                f"The body has {size} bytes; {self.max_body_now} are allowed",
+                detail={"max": self.max_body_now},
+            )
+
+    @property
+    def max_body_now(self) -> int:
+        """The limit of this request's body, bytes."""
+        return self.max_body
+
+    # --- the body
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a piece of the body: keep it, within the limit. Streaming handlers override `receive`."""
+        if self._finished:
+            return None
+        self._received += len(chunk)
+        try:
+            if self._received > self.max_body_now:
+                self.set_header("Connection", "close")
+                raise TooLarge(f"The body is larger than {self.max_body_now} bytes")
+            return self.receive(chunk)
+        except Exception as error:  # noqa: BLE001 (Tornado would drop the connection without an answer)
+            self.fail(error)
+            return None
+
+    def receive(self, chunk: bytes) -> Awaitable[None] | None:
+        """Use a piece of the body; an awaitable holds the sender back until it is done."""
+        self._body += chunk
+        return None
+
+    def fail(self, error: Exception) -> None:
+        """Answer `error` now, while the body is still arriving; the rest of the body is read and dropped."""
+        if not self._finished:
+            self._handle_request_exception(error)
+
+    def json_body(self) -> Any:
+        """The body as JSON; BadRequest when it is none, naming the position."""
+        try:
+            return json.loads(bytes(self._body))
+        except (ValueError, RecursionError) as error:
+            raise BadRequest(f"The body is not JSON: {error}", hint="send a JSON object") from error
+
+    # --- the answer
+
+    def write_json(self, value: Any, *, status: int = 200, media_type: str = "application/json") -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", media_type)
+        self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def compute_etag(self) -> str | None:
+        """No ETag of the body: hashing it on the loop halves the throughput of frames."""
+        return None
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Tell an error in our one shape."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        told = error if isinstance(error, IsocenterError) else _told(status_code, error, self.request_id)
+        if told.status == 401:
+            self.set_header("WWW-Authenticate", 'Bearer realm="isocenter"')
+        if told.status == 503:
+            self.set_header("Retry-After", "1")
+        self._allow_origin()
+        self._drain()
+        self.write_json(told.to_json(), status=told.status)
+        self.finish()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Tornado's, with the status that our errors carry."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        status = error.status if isinstance(error, IsocenterError) else status_code
+        super().send_error(status, **kwargs)
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log what is our fault, with its trace; a caller's mistake is no event."""
+        if isinstance(value, IsocenterError | HTTPError | StreamClosedError):
+            return
+        log.error("%s %s failed [%s]", self.request.method, self.face, self.request_id, exc_info=value)
+
+    def _handle_request_exception(self, e: BaseException) -> None:
+        if isinstance(e, StreamClosedError):
+            self.closed = True  # the client went away: nobody to tell, nothing to log
+            if not self._finished:
+                self.finish()
+            return
+        if self._headers_written and not self._finished:
+            self._hang_up()  # or a chunked answer would end as if it were whole
+        super()._handle_request_exception(e)
+
+    def _hang_up(self) -> None:
+        stream = getattr(self.request.connection, "stream", None)
+        if stream is not None:
+            stream.close()
+
+    def on_connection_close(self) -> None:
+        """The client went away, or a refused body is over."""
+        super().on_connection_close()
+        self.closed = True
+
+    def on_finish(self) -> None:
+        """Count the request."""
+        metrics.http_active.dec()
+        seconds = time.perf_counter() - self._began
+        metrics.http_requests.labels(self.face, self.request.method, str(self.get_status())).inc()
+        metrics.http_seconds.labels(self.face).observe(seconds)
+
+    def _drain(self) -> None:
+        """Let what remains of a refused body arrive and be dropped, within reason."""
+        announced = self.request.headers.get("Content-Length", "0")
+        if announced.isdecimal() and self.max_body_now < int(announced[:19]) <= _MOST_DRAINED:
+            self.request.connection.set_max_body_size(_MOST_DRAINED)  # type: ignore[union-attr]
+
+    # --- browsers of other origins
+
+    def options(self, *_args: str, **_kwargs: str) -> None:
+        """Answer a preflight (and tell the methods to anybody)."""
+        methods = [name for name in ("GET", "HEAD", "POST", "PUT", "DELETE") if self._has(name)]
+        self.set_header("Allow", ", ".join([*methods, "OPTIONS"]))
+        if self._origin():
+            self.set_header("Access-Control-Allow-Methods", ", ".join(methods))
+            self.set_header("Access-Control-Allow-Headers", _REQUEST_HEADERS)
+            self.set_header("Access-Control-Max-Age", "600")
+        self.set_status(204)
+
+    def _has(self, method: str) -> bool:
+        return getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())
+
+    def _origin(self) -> str:
+        """The allowed other origin that this request comes from, or nothing."""
+        origin = self.request.headers.get("Origin", "")
+        allowed = self.context.settings.http.cors_origins
+        return origin if origin and (origin in allowed or "*" in allowed) else ""
+
+    def _allow_origin(self) -> None:
+        if self.context.settings.http.cors_origins:
+            self.add_header("Vary", "Origin")
+        if origin := self._origin():
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+            self.set_header(
+                "Access-Control-Expose-Headers",
+                "Content-Length, Content-Range, Content-Location, ETag, Warning, X-Request-Id",
+            )
+
+
+def _told(status: int, error: BaseException | None, request_id: str) -> IsocenterError:
+    """An error of the framework, or a fault of ours, in our shape and without internals."""
+    if isinstance(error, HTTPError) and status < 500:
+        return of_status(status, _message(error))
+    if error is None and status < 500:
+        return of_status(status)
+    return IsocenterError("Something went wrong here", hint=f"the server's log has it under {request_id}")
+
+
+def _message(error: HTTPError) -> str:
+    return (error.log_message % error.args if error.args else error.log_message) if error.log_message else ""
+
+
+class Nothing(Handler):
+    """Answers every path that no route has: 404, to those who may ask at all."""
+
+    def get(self, *_args: str, **_kwargs: str) -> None:
+        """Say that there is nothing."""
+        raise NotFound(f"There is nothing at {self.request.path}")
+
+    head = post = put = delete = patch = get
+    actions: ClassVar[Mapping[str, Action]] = dict.fromkeys(
+        ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"), Action.READ
+    )

@@ -1,0 +1,215 @@
+"""Reading and writing multipart/related as a stream (RFC 2046 5.1, RFC 2387, PS3.18 8.6.1.2).
+
+The reader takes what real senders write: a line break before the first delimiter or none after the last, a
+last delimiter without the line break before it, bare LF, white space after delimiters, a preamble, parts
+without headers. It holds no more than a delimiter's length of data. It does not decode transfer encodings.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from isocenter.errors import BadRequest
+
+_MOST_PREAMBLE = 64 * 1024
+_MOST_HEADERS = 16 * 1024
+_MOST_PADDING = 256  # white space that may follow a delimiter on its line (RFC 2046 transport padding)
+_LINE_REST = re.compile(rb"[ \t]*\r?\n")
+
+
+@dataclass(frozen=True)
+class PartStart:
+    """A part begins. Header names are lower case."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartData:
+    """Bytes of the current part."""
+
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class PartEnd:
+    """The current part is complete."""
+
+
+Event = PartStart | PartData | PartEnd
+
+
+class MultipartReader:
+    """Cuts a body that arrives in pieces into parts: `feed` each piece, then `finish`.
+
+    Raises:
+        BadRequest: the body is not multipart with this boundary, or ends inside a part.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        if not boundary or len(boundary) > 256:
+            raise BadRequest(
+                "A multipart body needs a boundary",
+                hint="Content-Type: multipart/related; type=...; boundary=...",
+            )
+        self._mark = b"--" + boundary.encode("latin-1", "replace")
+        self._delimiter = b"\r\n" + self._mark
+        self._held = b""
+        self._state = "preamble"
+        self._fresh = False  # no byte of the current part's body was seen yet
+
+    @property
+    def done(self) -> bool:
+        """Whether the closing delimiter was seen."""
+        return self._state == "epilogue"
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """What `data` completes. The iterator must be used up before the next call."""
+        self._held = self._held + data if self._held else data
+        while True:
+            state, before = self._state, len(self._held)
+            if state == "body":
+                yield from self._body()
+            elif state == "headers":
+                yield from self._headers()
+            elif state == "preamble":
+                self._preamble()
+            else:
+                self._held = b""
+                return
+            if self._state == state and len(self._held) == before:
+                return
+
+    def finish(self) -> Iterator[Event]:
+        """The end of the body has come."""
+        if self._state == "body":
+            # Some senders close with `--boundary--` right behind the data, without a line break.
+            found = re.search(rb"(?:\r?\n)?" + re.escape(self._mark) + rb"--\s*\Z", self._held)
+            if found:
+                yield from self._data(found.start())
+                yield PartEnd()
+                self._state = "epilogue"
+        if self._state != "epilogue":
+            where = {"preamble": "before its first part", "headers": "inside a part's headers"}
+            raise BadRequest(
+                f"The multipart body ends {where.get(self._state, 'inside a part')}",
+                hint="is it complete, and is the boundary that of the Content-Type?",
+            )
+
+    def _preamble(self) -> None:
+        place = 0 if self._held.startswith(self._mark) else self._held.find(b"\n" + self._mark) + 1
+        if place == 0 and not self._held.startswith(self._mark):
+            if len(self._held) > _MOST_PREAMBLE:
+                raise BadRequest("The multipart body has no delimiter of its boundary")
+            return
+        after = self._after(place + len(self._mark))
+        if after is None:
+            return
+        kind, end = after
+        if kind == "data":
+            raise BadRequest("The multipart body's first delimiter is not alone on its line")
+        if not self._held[:end].endswith(b"\r\n"):
+            self._delimiter = b"\n" + self._mark  # a sender of bare LF
+        self._held = self._held[end:]
+        self._state = "headers" if kind == "next" else "epilogue"
+
+    def _after(self, place: int) -> tuple[str, int] | None:
+        """What follows a delimiter that ends at `place`: `next`, `last` or `data`; None to wait for more."""
+        rest = self._held[place : place + _MOST_PADDING + 2]
+        if rest.startswith(b"--"):
+            return "last", place + 2
+        found = _LINE_REST.match(rest)
+        if found:
+            return "next", place + found.end()
+        if len(rest) > _MOST_PADDING or (rest.strip(b" \t\r") and rest != b"-"):
+            return "data", place
+        return None
+
+    def _headers(self) -> Iterator[Event]:
+        held = self._held
+        if held.startswith((b"\r\n", b"\n")):
+            end = 2 if held.startswith(b"\r\n") else 1
+            block = b""
+        else:
+            found = re.search(rb"\r?\n\r?\n", held[: _MOST_HEADERS + 4])
+            if not found:
+                if len(held) > _MOST_HEADERS:
+                    raise BadRequest("The headers of a part are too long")
+                return
+            block, end = held[: found.start()], found.end()
+        self._held = held[end:]
+        self._state, self._fresh = "body", True
+        yield PartStart(_parse_headers(block))
+
+    def _body(self) -> Iterator[Event]:
+        place = self._held.find(self._delimiter)
+        # An empty part: its delimiter follows the headers at once, whose last line break was its line break.
+        if self._fresh and place != 0 and self._held.startswith(self._mark):
+            after = self._after(len(self._mark))
+            if after is None or after[0] != "data":
+                yield from self._closed(0, after)
+                return
+        if place < 0:
+            keep = len(self._delimiter) + _MOST_PADDING
+            yield from self._data(max(len(self._held) - keep, 0))
+            return
+        after = self._after(place + len(self._delimiter))
+        if after is not None and after[0] == "data":
+            yield from self._data(place + 2)
+            return
+        yield from self._closed(place, after)
+
+    def _closed(self, place: int, after: tuple[str, int] | None) -> Iterator[Event]:
+        if after is None:
+            yield from self._data(place)
+            return
+        kind, end = after
+        rest = self._held[end:]
+        yield from self._data(place)
+        yield PartEnd()
+        self._held = rest
+        self._state = "headers" if kind == "next" else "epilogue"
+
+    def _data(self, size: int) -> Iterator[Event]:
+        if size > 0:
+            piece = memoryview(self._held)[:size]
+            self._held = self._held[size:]
+            self._fresh = False
+            yield PartData(piece)
+
+
+def _parse_headers(block: bytes) -> dict[str, str]:
+    headers = {}
+    for line in re.sub(rb"\r?\n[ \t]+", b" ", block).splitlines():
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+class MultipartWriter:
+    """Text between the parts of a multipart/related body that we send.
+
+    Args:
+        media_type: that of the parts (the `type` parameter).
+    """
+
+    def __init__(self, media_type: str) -> None:
+        self.boundary = secrets.token_hex(16)
+        self.content_type = f'multipart/related; type="{media_type}"; boundary={self.boundary}'
+        self._begun = False
+
+    def head(self, headers: Mapping[str, str]) -> bytes:
+        """What goes before a part: delimiter, its headers and the empty line."""
+        lines = [f"--{self.boundary}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        text = "\r\n".join(lines)
+        text = "\r\n" + text if self._begun else text
+        self._begun = True
+        return text.encode("latin-1")
+
+    def tail(self) -> bytes:
+        """What goes behind the last part."""
+        return f"\r\n--{self.boundary}--\r\n".encode("latin-1")
