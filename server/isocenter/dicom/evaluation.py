@@ -84,7 +84,7 @@ def _present(item: Item, path: Path) -> Iterator[Any]:
         element = _element(inner, path[-1])
         if isinstance(element, Mapping):
             yield from (element for key in ("InlineBinary", "BulkDataURI") if key in element)
-            found = map(_plain, element.get("Value") or ())
+            found: Iterator[Any] = map(_plain, element.get("Value") or ())
         else:
             found = iter((element,))
         yield from (value for value in found if value is not None and str(value).strip(" \0"))
