@@ -1,0 +1,74 @@
+"""The beginning of a Part 10 file: preamble, prefix and File Meta Information (PS3.10 7.1).
+
+Tolerant: the preamble, the prefix or the whole group may be missing, its length may lie, it may be in
+implicit VR. Not here: writing it (see `objects.part10`).
+"""
+
+from __future__ import annotations
+
+import mmap
+from struct import Struct
+
+from isocenter.dicom._dictionary_table import TAGS
+from isocenter.dicom._vr import LONG_LITTLE, SHORT_LITTLE
+from isocenter.dicom.uids import EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+
+_EXPLICIT = Struct("<HHHH").unpack_from
+_IMPLICIT = Struct("<HHI").unpack_from
+_WORD = Struct("<I").unpack_from
+_BYTES = frozenset({0x00020000, 0x00020001, 0x00020102})
+
+
+def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
+    """The File Meta Information at the start of `buffer`, and the offset of the data set behind it.
+
+    Values are text by keyword; private information (0002,0102) is Latin-1, byte for byte, and the group's
+    length and version are left out.
+    """
+    pos = 0
+    if buffer[128:132] == b"DICM":
+        pos = 132
+    elif buffer[:4] == b"DICM":
+        pos = 4
+    meta: dict[str, str] = {}
+    while (head := _head(buffer, pos)) is not None:
+        tag, start, length = head
+        value = bytes(buffer[start : start + length])
+        if len(value) < length:
+            break
+        entry = TAGS.get(tag)
+        if entry is not None and tag not in (0x00020000, 0x00020001):
+            text = value.decode("latin-1")
+            meta[entry[2]] = text if tag in _BYTES else text.strip(" \0")
+        pos = start + length
+    return meta, pos
+
+
+def _head(buffer: bytes | mmap.mmap, pos: int) -> tuple[int, int, int] | None:
+    """Tag, start and length of the meta element at `pos`; None when there is none."""
+    if pos + 8 > len(buffer) or buffer[pos : pos + 2] != b"\x02\x00":
+        return None
+    group, element, letters, length = _EXPLICIT(buffer, pos)
+    tag = group << 16 | element
+    if letters in SHORT_LITTLE:
+        return tag, pos + 8, length
+    if letters in LONG_LITTLE:
+        return (tag, pos + 12, _WORD(buffer, pos + 8)[0]) if pos + 12 <= len(buffer) else None
+    return tag, pos + 8, _IMPLICIT(buffer, pos)[2]
+
+
+def look(buffer: bytes | mmap.mmap, pos: int) -> str | None:
+    """The uncompressed transfer syntax that the element at `pos` is written in; None when it is no element.
+
+    A length that reads as two capitals would be over 16 KiB, which the first element never is.
+    """
+    if pos + 8 > len(buffer):
+        return None
+    little, element, letters, _ = _EXPLICIT(buffer, pos)
+    big = (little & 0xFF) << 8 | little >> 8
+    if letters in SHORT_LITTLE or letters in LONG_LITTLE:
+        return EXPLICIT_BIG_ENDIAN if big < little else EXPLICIT_LITTLE_ENDIAN
+    tag, length = little << 16 | element, _IMPLICIT(buffer, pos)[2]
+    if (tag in TAGS or element == 0 or little & 1) and (length < 1 << 24 or length == 0xFFFFFFFF):
+        return IMPLICIT_LITTLE_ENDIAN if 8 <= little < 0x7FE1 else None
+    return None

@@ -1,0 +1,573 @@
+"""The walk over encoded data elements (PS3.5 chapter 7), for every transfer syntax that is not compressed.
+
+One grammar serves two ends. Walking a *file* it packs: the bytes of values over 1 KiB stay where they are
+(they are not even read), the rest is kept in `parts`. Walking what was packed, it finds the same gaps again
+by the same rule, and builds `Element`s whose offsets are those of the file. Runs of ordinary elements are
+walked by the four small functions at the end; `Walker` does all that is not ordinary.
+
+Positions are `pos` in the buffer at hand; `pos + shift` is the offset in the file (in the inflated stream
+of a deflated data set).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Collection
+from struct import Struct
+from typing import NamedTuple
+
+from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
+from isocenter.dicom._vr import (
+    EITHER,
+    ITEM,
+    ITEM_END,
+    LONG_BIG,
+    LONG_LITTLE,
+    PIXEL_DATA,
+    PLAIN,
+    SEQUENCE_END,
+    SHORT_BIG,
+    SHORT_LITTLE,
+    dictionary_vr,
+)
+from isocenter.dicom._windows import Windows
+
+LARGE = 1024
+"""Values longer than this, in bytes, are left where they are."""
+
+UNDEFINED = 0xFFFFFFFF
+_MARGIN = LARGE + 16
+_ENDLESS = 1 << 62
+_PIXEL_REPRESENTATION = 0x00280103
+_PROBLEMS = 50
+
+
+class Element(NamedTuple):
+    """One data element, undecoded.
+
+    Attributes:
+        tag: the 32-bit tag.
+        vr: two letters; by the dictionary where the encoding does not tell it.
+        value: the value as encoded, padding included; None of sequences and of values over 1 KiB.
+        offset: where the value begins, in bytes: in the file, or in the inflated stream when deflated.
+        length: bytes of the value in the file, delimiters of undefined lengths not counted.
+        items: the items of a sequence, each a list of elements; None of anything else.
+        big_endian: how numbers in `value` are written.
+    """
+
+    tag: int
+    vr: str
+    value: bytes | None
+    offset: int
+    length: int
+    items: list[list[Element]] | None = None
+    big_endian: bool = False
+
+
+class Pixels(NamedTuple):
+    """Where top-level Pixel Data is: `length` is None when it is encapsulated."""
+
+    tag: int
+    vr: str
+    offset: int
+    length: int | None
+
+
+class Syntax(NamedTuple):
+    """How elements are encoded: `element` unpacks a header's first 8 bytes, `item` an item's."""
+
+    explicit: bool
+    big: bool
+    element: Struct
+    item: Struct
+    word: Struct
+    short: dict[int, str]
+    long: dict[int, str]
+
+
+IMPLICIT = Syntax(False, False, Struct("<HHI"), Struct("<HHI"), Struct("<I"), {}, {})
+EXPLICIT = Syntax(True, False, Struct("<HHHH"), Struct("<HHI"), Struct("<I"), SHORT_LITTLE, LONG_LITTLE)
+BIG = Syntax(True, True, Struct(">HHHH"), Struct(">HHI"), Struct(">I"), SHORT_BIG, LONG_BIG)
+
+
+class Head(NamedTuple):
+    """The beginning of one element: its value starts at `start` and is encoded by `syntax`."""
+
+    tag: int
+    vr: str
+    start: int
+    length: int
+    syntax: Syntax
+
+
+Buffer = bytes | mmap.mmap
+Items = list[list[Element]]
+
+
+class Walker:
+    """One walk over one data set.
+
+    Args:
+        buffer: the bytes at hand.
+        start: the offset of `buffer[0]` in the file.
+        end: the offset where the data set ends, None when not known yet.
+        windows: the source of further bytes; None when `buffer` is all there is.
+        packed: whether `buffer` has its large values left out already.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        start: int,
+        end: int | None,
+        *,
+        windows: Windows | None = None,
+        packed: bool = False,
+        limits: Limits = DEFAULT,
+    ) -> None:
+        self.buffer = buffer
+        self.shift = start
+        self.end = _ENDLESS if end is None else end
+        self.windows = windows
+        self.packed = packed
+        self.limits = limits
+        self.keep = 0
+        self.kept = 0
+        self.parts: list[bytes] = []
+        self.count = 0
+        self.problems: list[str] = []
+        self.pixels: Pixels | None = None
+        self.wanted: Collection[int] = ()
+        self.verbatim = False
+        self.picks: list[Element] = []
+        self.unsettled: list[tuple[list[Element], int]] = []
+
+    # --- levels ---------------------------------------------------------------------------------
+
+    def level(
+        self, pos: int, bound: int, syntax: Syntax, depth: int, out: list[Element] | None, is_open: bool = False
+    ) -> int:
+        """Walk the elements of a data set or item from `pos` to the offset `bound`.
+
+        `is_open` says that an item delimiter ends it earlier. `out` collects elements; without it only the
+        wanted ones of the top level are picked. Returns the position behind it.
+        """
+        unsettled = len(self.unsettled)
+        while True:
+            pos = self._run(pos, bound, syntax, depth, out)
+            pos = self._supply(pos)
+            bound = min(bound, self.end)
+            room = bound - self.shift - pos
+            if room < 8 or pos + 8 > len(self.buffer):
+                pos = self._finish(pos, room, is_open)
+                break
+            head = self._head(pos, syntax)
+            if head is None:
+                self.problem("an element header is cut off", pos)
+                pos = self._gap(pos, bound - self.shift - pos)
+                break
+            if head.tag >> 16 == 0xFFFE:
+                ended = self._delimiter(head, pos, bound, depth, is_open)
+                if ended is not None:
+                    pos = ended
+                    break
+                pos = head.start
+                continue
+            if depth == 0 and self._stops(head):
+                break
+            pos = self._unusual(head, bound, depth, out)
+        self._settle(unsettled, out, depth)
+        return pos
+
+    def _run(self, pos: int, bound: int, syntax: Syntax, depth: int, out: list[Element] | None) -> int:
+        """Walk over ordinary elements, as far as they go."""
+        stop = min(len(self.buffer), bound - self.shift)
+        budget = self.limits.elements - self.count
+        if out is not None:
+            before = len(out)
+            build = _build_explicit if syntax.explicit else _build_implicit
+            pos = build(self.buffer, pos, stop, self.shift, syntax, out, budget)
+            self.count += len(out) - before
+        else:
+            wanted = self.wanted if depth == 0 else ()
+            pick = _pick_explicit if syntax.explicit else _pick_implicit
+            pos, walked = pick(self.buffer, pos, stop, self.shift, syntax, wanted, self.picks, budget)
+            self.count += walked
+        if self.count >= self.limits.elements:
+            raise UnreadableHeader(f"The header has more than {self.limits.elements} elements")
+        return pos
+
+    def _finish(self, pos: int, room: int, is_open: bool) -> int:
+        """The end of the bytes of a level."""
+        if room > 0:
+            self.problem(f"{room} bytes are left over", pos)
+            return self._gap(pos, room)
+        if is_open:
+            self.problem("an item has no end", pos)
+        return pos
+
+    def _stops(self, head: Head) -> bool:
+        """Whether the walk of the top level ends before this element."""
+        if head.tag in PIXEL_DATA:
+            length = None if head.length == UNDEFINED else head.length
+            self.pixels = Pixels(head.tag, head.vr, head.start + self.shift, length)
+            if length is not None and head.start + self.shift + length > self.end:
+                self.problem("the Pixel Data is cut off", head.start)
+            return True
+        return False
+
+    def _delimiter(self, head: Head, pos: int, bound: int, depth: int, is_open: bool) -> int | None:
+        """What an item or delimiter tag among elements does: the new position if the level ends here."""
+        if depth == 0 or head.tag not in (ITEM, ITEM_END, SEQUENCE_END):
+            self.problem("a delimiter stands where none belongs", pos)
+            return None
+        if not is_open:
+            self.problem("an item ends before its length", pos)
+            return self._gap(head.start, bound - self.shift - head.start)
+        if head.tag == ITEM_END:
+            return head.start
+        self.problem("an item has no end", pos)
+        return pos
+
+    # --- elements that are not ordinary -----------------------------------------------------------
+
+    def _head(self, pos: int, syntax: Syntax) -> Head | None:
+        """The header of the element at `pos`; None when it is cut off."""
+        buffer = self.buffer
+        group, element, length = syntax.item.unpack_from(buffer, pos)
+        tag = group << 16 | element
+        if group == 0xFFFE:
+            return Head(tag, "", pos + 8, length, syntax)
+        if not syntax.explicit:
+            return Head(tag, _implicit_vr(tag, length), pos + 8, length, syntax)
+        _, _, letters, short = syntax.element.unpack_from(buffer, pos)
+        vr = syntax.short.get(letters)
+        if vr is not None:
+            return Head(tag, vr, pos + 8, short, syntax)
+        vr = syntax.long.get(letters)
+        if vr is None:
+            return self._wrong_vr(pos, tag, length, short, syntax)
+        if pos + 12 > len(buffer):
+            return None
+        length = syntax.word.unpack_from(buffer, pos + 8)[0]
+        if vr == "UN":
+            # PS3.5 6.2.2: whatever is sent as UN is encoded as Implicit VR Little Endian.
+            return Head(tag, _implicit_vr(tag, length), pos + 12, length, IMPLICIT)
+        return Head(tag, vr, pos + 12, length, syntax)
+
+    def _wrong_vr(self, pos: int, tag: int, length: int, short: int, syntax: Syntax) -> Head | None:
+        """An element whose VR letters are none: its VR is the dictionary's, its length is guessed."""
+        self.problem(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has no valid VR", pos)
+        letters = bytes(self.buffer[pos + 4 : pos + 6])
+        if not (letters.isalpha() and letters.isupper()) and letters not in (b"??", b"  ", b"--"):
+            # No letters at all: a writer that falls into implicit VR, mostly within sequences.
+            return Head(tag, _implicit_vr(tag, length), pos + 8, length, syntax)
+        if short:
+            return Head(tag, dictionary_vr(tag), pos + 8, short, syntax)
+        if pos + 12 > len(self.buffer):
+            return None
+        # VRs that are yet to be defined have the long form (PS3.5 6.2), with zero in between.
+        following = syntax.word.unpack_from(self.buffer, pos + 8)[0]
+        if following == UNDEFINED or following <= self.end - self.shift - pos - 12:
+            return Head(tag, _implicit_vr(tag, following), pos + 12, following, syntax)
+        return Head(tag, dictionary_vr(tag), pos + 8, 0, syntax)
+
+    def _unusual(self, head: Head, bound: int, depth: int, out: list[Element] | None) -> int:
+        """Walk over a sequence, a large value, or whatever else is not ordinary."""
+        self.count += 1
+        tag, vr, start, length, syntax = head
+        room = bound - self.shift - start
+        if tag < 0x00020000 and depth == 0:
+            # Zeros behind the last element, as some archives pad files: commands are never in a data set.
+            self.problem("the data set is followed by something else", start)
+            return self._gap(start, room)
+        if length == UNDEFINED:
+            if vr == "SQ":
+                return self._sequence(head, None, bound, depth, out)
+            return self._encapsulated(head, bound, depth, out)
+        if length > room:
+            self.problem(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is longer than what holds it", start)
+            return self._gap(start, room)
+        if vr == "SQ":
+            return self._sequence(head, start + self.shift + length, bound, depth, out)
+        offset = start + self.shift
+        if length > LARGE:
+            pos, value = self._gap(start, length), None
+        else:
+            pos = start + length
+            value = self.buffer[start:pos]
+        self._emit(Element(tag, vr, value, offset, length, None, syntax.big), depth, out)
+        return pos
+
+    def _sequence(
+        self, head: Head, end: int | None, bound: int, depth: int, out: list[Element] | None
+    ) -> int:
+        """Walk the items of a sequence that ends at the offset `end`, or by its delimiter."""
+        tag, _, pos, length, syntax = head
+        offset = pos + self.shift
+        items: Items | None = None
+        # Nothing in a small sequence can be large: its bytes stay as they are, however broken.
+        small = end is not None and length <= LARGE
+        if out is not None or (depth == 0 and tag in self.wanted):
+            items = []
+        elif small and depth + length // 16 < self.limits.depth:
+            # Its elements are counted as if there were as many as may be.
+            self.count += length // 8
+            return pos + length
+        if depth + 1 > self.limits.depth:
+            raise UnreadableHeader(f"Sequences are nested deeper than {self.limits.depth}")
+        outer, self.verbatim = self.verbatim, self.verbatim or small
+        pos, end = self._items(pos, end, bound, syntax, depth + 1, items)
+        self.verbatim = outer
+        self._emit(Element(tag, "SQ", None, offset, end - offset, items, syntax.big), depth, out)
+        return pos
+
+    def _items(
+        self, pos: int, end: int | None, bound: int, syntax: Syntax, depth: int, items: Items | None
+    ) -> tuple[int, int]:
+        """The position behind the items, and the offset at which they end."""
+        limit = bound if end is None else end
+        while True:
+            pos = self._supply(pos)
+            limit = min(limit, self.end)
+            here = pos + self.shift
+            if end is not None and here >= end:
+                return pos, end
+            if here + 8 > limit or pos + 8 > len(self.buffer):
+                self.problem("a sequence is cut off", pos)
+                return self._abandon(pos, limit), min(limit, here)
+            group, element, length = syntax.item.unpack_from(self.buffer, pos)
+            tag = group << 16 | element
+            if tag == SEQUENCE_END:
+                if end is None:
+                    return pos + 8, here
+                return self._gap(pos + 8, end - here - 8), here
+            if tag == ITEM_END:
+                pos += 8
+                continue
+            if tag != ITEM:
+                self.problem("a sequence holds something that is no item", pos)
+                return self._abandon(pos, limit), min(limit, here)
+            self.count += 1
+            pos = self._item(pos + 8, length, limit, syntax, depth, items)
+
+    def _item(
+        self, pos: int, length: int, limit: int, syntax: Syntax, depth: int, items: Items | None
+    ) -> int:
+        """Walk one item; returns the position behind it."""
+        elements: list[Element] | None = None
+        if items is not None:
+            elements = []
+            items.append(elements)
+        if length == UNDEFINED:
+            return self.level(pos, limit, syntax, depth, elements, is_open=True)
+        bound = pos + self.shift + length
+        if bound > limit:
+            self.problem("an item is longer than its sequence", pos)
+            bound = limit
+        return self.level(pos, bound, syntax, depth, elements)
+
+    def _encapsulated(self, head: Head, bound: int, depth: int, out: list[Element] | None) -> int:
+        """Walk over fragments (PS3.5 A.4) that are not the top level's Pixel Data."""
+        tag, vr, pos, _, syntax = head
+        offset = pos + self.shift
+        while True:
+            pos = self._supply(pos)
+            bound = min(bound, self.end)
+            here = pos + self.shift
+            if here + 8 > bound or pos + 8 > len(self.buffer):
+                self.problem("a value of undefined length has no end", pos)
+                return self._abandon(pos, bound)
+            group, element, length = syntax.item.unpack_from(self.buffer, pos)
+            found = group << 16 | element
+            if found == SEQUENCE_END:
+                break
+            if found != ITEM or length > bound - here - 8:
+                self.problem("a value of undefined length has no end", pos)
+                return self._abandon(pos, bound)
+            pos = self._gap(pos + 8, length) if length > LARGE else pos + 8 + length
+            self.count += 1
+        self._emit(Element(tag, vr, None, offset, here - offset, None, syntax.big), depth, out)
+        return pos + 8
+
+    def _emit(self, element: Element, depth: int, out: list[Element] | None) -> None:
+        if out is not None:
+            if element.vr == EITHER:
+                self.unsettled.append((out, len(out)))
+            out.append(element)
+        elif depth == 0 and element.tag in self.wanted:
+            self.picks.append(element)
+
+    def _settle(self, since: int, out: list[Element] | None, depth: int) -> None:
+        """Choose between US and SS by Pixel Representation, of this level or of one around it."""
+        if out is None or len(self.unsettled) == since:
+            return
+        told = next((e.value for e in out if e.tag == _PIXEL_REPRESENTATION and e.value), None)
+        if told is None and depth:
+            return
+        vr = "SS" if told and any(told) else "US"
+        for elements, index in self.unsettled[since:]:
+            elements[index] = elements[index]._replace(vr=vr)
+        del self.unsettled[since:]
+
+    # --- bytes ------------------------------------------------------------------------------------
+
+    def _supply(self, pos: int) -> int:
+        """Make sure that the next ordinary element is in the buffer, or all that is left is."""
+        if self.windows is None or pos + _MARGIN <= len(self.buffer):
+            return pos
+        self._store(pos)
+        return self._load(pos + self.shift)
+
+    def _load(self, offset: int) -> int:
+        windows = self.windows
+        assert windows is not None
+        self.buffer = windows.at(offset)
+        self.shift, self.keep = offset, 0
+        if windows.size is not None:
+            self.end = min(self.end, windows.size)
+            if offset + len(self.buffer) >= windows.size:
+                self.windows = None
+        return 0
+
+    def _store(self, pos: int) -> None:
+        if not self.packed and pos > self.keep:
+            self.parts.append(self.buffer[self.keep : pos])
+            self.kept += pos - self.keep
+            if self.kept > self.limits.header:
+                raise UnreadableHeader(f"The header is larger than {self.limits.header} bytes")
+
+    def _gap(self, pos: int, length: int) -> int:
+        """Leave out `length` bytes from `pos`; returns the position behind them."""
+        if length <= 0 or self.verbatim:
+            return pos + max(length, 0)
+        if self.packed:
+            self.shift += length
+            return pos
+        self._store(pos)
+        if pos + length <= len(self.buffer):
+            self.keep = pos + length
+            return self.keep
+        if self.windows is not None:
+            return self._load(pos + self.shift + length)
+        self.keep = len(self.buffer)
+        return self.keep
+
+    def _abandon(self, pos: int, bound: int) -> int:
+        """Give up the rest of what ends at the offset `bound`."""
+        return self._gap(pos, min(bound, self.end) - self.shift - pos)
+
+    def finish(self, pos: int) -> bytes:
+        """The packed bytes, after a walk that ended at `pos`."""
+        self._store(pos)
+        return b"".join(self.parts)
+
+    def problem(self, text: str, pos: int) -> None:
+        """Note what is wrong, without any value."""
+        if len(self.problems) < _PROBLEMS:
+            self.problems.append(f"{text} (offset {pos + self.shift})")
+
+
+def _implicit_vr(tag: int, length: int) -> str:
+    """The VR of an element that does not tell it."""
+    vr = dictionary_vr(tag)
+    if vr == "UN":
+        return "SQ" if length == UNDEFINED or _is_sequence(tag) else vr
+    return vr
+
+
+def _is_sequence(tag: int) -> bool:
+    from isocenter.dicom._dictionary_table import TAGS
+
+    entry = TAGS.get(tag)
+    return entry is not None and entry[0] == "SQ"
+
+
+def _pick_explicit(
+    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
+    wanted: Collection[int], picks: list[Element], budget: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Walk over elements with a 16-bit length; keeps the wanted ones."""
+    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
+    last = stop - 8
+    walked = 0
+    for walked in range(budget):
+        if pos > last:
+            return pos, walked
+        group, element, letters, length = unpack(buffer, pos)
+        vr = short(letters)
+        following = pos + 8 + length
+        if vr is None or length > LARGE or following > stop:
+            return pos, walked
+        tag = group << 16 | element
+        if tag in wanted:
+            value = buffer[pos + 8 : following]
+            picks.append(Element(tag, vr, value, pos + 8 + shift, length, None, big))
+        pos = following
+    return pos, walked
+
+
+def _pick_implicit(
+    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
+    wanted: Collection[int], picks: list[Element], budget: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Walk over elements of at most 1 KiB that are known to be no sequence; keeps the wanted ones."""
+    unpack, plain = syntax.element.unpack_from, PLAIN
+    last = stop - 8
+    walked = 0
+    for walked in range(budget):
+        if pos > last:
+            return pos, walked
+        group, element, length = unpack(buffer, pos)
+        tag = group << 16 | element
+        following = pos + 8 + length
+        if length > LARGE or following > stop or tag not in plain:
+            return pos, walked
+        if tag in wanted:
+            value = buffer[pos + 8 : following]
+            picks.append(Element(tag, plain[tag], value, pos + 8 + shift, length, None, False))
+        pos = following
+    return pos, walked
+
+
+def _build_explicit(
+    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
+) -> int:
+    """Like `_pick_explicit`, but makes an `Element` of each."""
+    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
+    make, append = Element._make, out.append
+    last = stop - 8
+    shift += 8
+    for _ in range(budget):
+        if pos > last:
+            break
+        group, element, letters, length = unpack(buffer, pos)
+        vr = short(letters)
+        following = pos + 8 + length
+        if vr is None or length > LARGE or following > stop:
+            break
+        append(make((group << 16 | element, vr, buffer[pos + 8 : following], pos + shift, length, None, big)))
+        pos = following
+    return pos
+
+
+def _build_implicit(
+    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
+) -> int:
+    """Like `_pick_implicit`, but makes an `Element` of each."""
+    unpack, plain = syntax.element.unpack_from, PLAIN.get
+    make, append = Element._make, out.append
+    last = stop - 8
+    shift += 8
+    for _ in range(budget):
+        if pos > last:
+            break
+        group, element, length = unpack(buffer, pos)
+        tag = group << 16 | element
+        vr = plain(tag)
+        following = pos + 8 + length
+        if vr is None or length > LARGE or following > stop:
+            break
+        append(make((tag, vr, buffer[pos + 8 : following], pos + shift, length, None, False)))
+        pos = following
+    return pos
