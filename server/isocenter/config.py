@@ -90,7 +90,7 @@ class DicomSettings(_Part):
     unknown_sop_classes: bool = Field(True, description="store SOP classes that the standard does not name")
     extra_transfer_syntaxes: tuple[str, ...] = Field((), description="private transfer syntaxes to accept")
     lenient_relational: bool = Field(
-        True, description="answer C-FIND without the upper unique keys though not negotiated"
+        False, description="answer C-FIND without the upper unique keys though not negotiated"
     )
     tls: TlsSettings | None = None
     limits: DicomLimits = DicomLimits()

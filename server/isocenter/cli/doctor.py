@@ -1,4 +1,4 @@
-"""`isocenter doctor`: what is wrong with the installation, the settings, the data folder or the running server."""
+"""`isocenter doctor`: what is wrong with the installation, settings, data folder or running server."""
 
 from __future__ import annotations
 

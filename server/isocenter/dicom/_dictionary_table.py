@@ -1,4 +1,4 @@
-"""The data elements of PS3.6 and PS3.7, generated from pydicom 3.0.2: do not edit."""
+"""Data elements of PS3.6 and PS3.7, generated from pydicom 3.0.2: do not edit."""
 
 # tag: (VR, VM, keyword)
 TAGS: dict[int, tuple[str, str, str]] = {
