@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import mmap
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,10 +46,18 @@ class Incoming:
         running.update(salt)
         return running.digest()
 
-    def data_set(self) -> BinaryIO:
-        """The bytes written so far; position 0 is `HEAD_SIZE` before the data set."""
+    def file(self) -> BinaryIO:
+        """The whole as a seekable file, room for the head included."""
         with storage_errors("read an incoming object"):
             return os.fdopen(os.dup(self._file), "rb")
+
+    @contextmanager
+    def data_set(self) -> Iterator[memoryview]:
+        """The data set written so far, mapped into memory; not usable afterwards."""
+        with storage_errors("read an incoming object"):
+            mapped = mmap.mmap(self._file, HEAD_SIZE + self.size, access=mmap.ACCESS_READ)
+        with mapped, memoryview(mapped) as whole, whole[HEAD_SIZE:] as data_set:
+            yield data_set
 
     def seal(self, head: bytes) -> None:
         """Write the head and fsync."""

@@ -98,7 +98,9 @@ def parse_head(raw: bytes) -> Head:
         told = json.loads(meta[0x0102])
         known = {field.name for field in fields(Provenance)}
         provenance = Provenance(**{key: value for key, value in told.items() if key in known})
-        sop_class, instance, syntax = (meta[number].rstrip(b"\0").decode() for number in (2, 3, 0x10))
+        sop_class, instance, syntax = (
+            meta[number].rstrip(b"\0").decode(errors="replace") for number in (2, 3, 0x10)
+        )
         return Head(sop_class, instance, syntax, provenance)
     except (KeyError, ValueError, TypeError, AttributeError, struct.error) as error:
         raise Damaged("The head of the object cannot be read") from error

@@ -52,7 +52,7 @@ class RemoteStore:
         if not replace and self.info(relpath) is not None:
             return False
         target = self._full(relpath)
-        with storage_errors("upload an object"), incoming.data_set() as source:
+        with storage_errors("upload an object"), incoming.file() as source:
             self._fs.create_dir(target.rpartition("/")[0], recursive=True)
             source.seek(0)
             with self._fs.open_output_stream(target) as sink:

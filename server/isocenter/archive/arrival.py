@@ -1,0 +1,58 @@
+"""What is known of an object besides its bytes: who sent it, under which name, when.
+
+Times are UTC microseconds and strictly increasing within a process, so that the order of arrival can be
+read back from the objects alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+
+from isocenter.objects.part10 import Provenance
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who sends: AE titles as received, trimmed (a user's name for HTTP), and the network address."""
+
+    source_aet: str = ""
+    called_aet: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What the sender's command said of an object before its data set came (PS3.7 9.1.1)."""
+
+    transfer_syntax: str | None = None
+    sop_class: str | None = None
+    sop_instance: str | None = None
+
+
+class Clock:
+    """Strictly increasing arrival times of one process."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._last = 0
+        self._count = 0
+
+    def stamp(self, origin: Origin, dataset: str, digest: str) -> Provenance:
+        """The provenance of an object that is complete now."""
+        with self._mutex:
+            self._last = received = max(self._last + 1, time.time_ns() // 1000)
+            self._count += 1
+            count = self._count
+        return Provenance(
+            source_aet=origin.source_aet,
+            called_aet=origin.called_aet,
+            address=origin.address,
+            dataset=dataset,
+            received=received,
+            process=os.getpid(),
+            count=count,
+            digest=digest,
+        )
