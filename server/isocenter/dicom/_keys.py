@@ -40,7 +40,6 @@ _NUMBERS = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d", "US or SS": "H",
 }  # fmt: skip
 _SIZES = {vr: Struct("<" + code).size for vr, code in _NUMBERS.items()}
-_WITH_CHARSET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _ONE_VALUE = frozenset({"LT", "ST", "UR", "UT"})
 
 
@@ -96,8 +95,8 @@ def text_of_value(element: Element, characters: charset.CharacterSet, note: Note
         if vr in _NUMBERS or vr == "AT":
             return numbers_text(element)
         text = value.decode("ascii")
-    elif vr in _WITH_CHARSET:
-        text = characters.decode(value, note)
+    elif vr in charset.WITH_CHARSET:
+        text = characters.decode(value, note, vr)
     elif vr in _NUMBERS or vr == "AT":
         return numbers_text(element)
     else:

@@ -145,7 +145,13 @@ class Walker:
     # --- levels ---------------------------------------------------------------------------------
 
     def level(
-        self, pos: int, bound: int, syntax: Syntax, depth: int, out: list[Element] | None, is_open: bool = False
+        self,
+        pos: int,
+        bound: int,
+        syntax: Syntax,
+        depth: int,
+        out: list[Element] | None,
+        is_open: bool = False,
     ) -> int:
         """Walk the elements of a data set or item from `pos` to the offset `bound`.
 
