@@ -15,7 +15,7 @@ SERVER = ROOT / "server" / "isocenter"
 EXTENSION = ROOT / "extension" / "isocenter_jupyter"
 
 ROWS: dict[int, set[str]] = {
-    9: {"app", "supervisor", "keeper", "connection_file", "cli"},
+    9: {"app", "supervisor", "child", "keeper", "connection_file", "cli", "__main__"},
     8: {"dimse", "dicomweb", "rest", "explorer"},
     7: {"http", "automation"},
     6: {"cohort", "dose", "deid", "datasets", "worklist"},

@@ -1,0 +1,160 @@
+"""The server put together: how `isocenter serve` starts it, and what a worker process is made of."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+from isocenter import __version__
+from isocenter.child import Child, log_to_standard_error
+from isocenter.config import Settings
+from isocenter.connection_file import published
+from isocenter.errors import Forbidden
+from isocenter.security import Tokens, digest_of, new_secret
+from isocenter.state import open_state
+from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+log = logging.getLogger("isocenter")
+
+
+def serve(settings: Settings) -> None:
+    """Run a server until SIGTERM or SIGINT.
+
+    Raises:
+        Conflict: another server runs on the data folder.
+        Unavailable: a port is taken, or children cannot start.
+        Forbidden: it would listen beyond this machine though no token exists.
+    """
+    from isocenter.keeper import keeper
+
+    log_to_standard_error()
+    with only_server_of(settings.data), contextlib.ExitStack() as stack:
+        _check_exposure(settings)
+        _make_metrics_folder(settings)
+        sockets = bind(settings)
+        stack.callback(sockets.close)
+        secret = new_secret()
+
+        def ready() -> None:
+            stack.enter_context(published(settings.data, _facts(settings, sockets, secret)))
+            _greet(settings, sockets)
+
+        work = functools.partial(worker, local=digest_of(secret))
+        Supervisor(settings, sockets, worker=work, keeper=keeper, on_ready=ready).run()
+
+
+def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: bytes) -> None:
+    """A worker process: HTTP and DICOM on one event loop.
+
+    Args:
+        settings: all of them.
+        sockets: what to listen on; shared with the other workers.
+        pipe: to the supervisor.
+        local: digest of this start's token, which the connection file carries.
+    """
+    Child(pipe).run(functools.partial(_services, settings, sockets, local))
+
+
+@contextlib.asynccontextmanager
+async def _services(settings: Settings, sockets: Sockets, local: bytes) -> AsyncIterator[None]:
+    """Everything that a worker offers, from open to drained."""
+    from isocenter import dicomweb, rest
+    from isocenter.archive import Archive
+    from isocenter.dimse.server import DimseServer
+    from isocenter.http.application import make_application, make_server
+    from isocenter.http.context import Context
+
+    async with contextlib.AsyncExitStack() as stack:
+        archive = Archive.open(settings)
+        stack.callback(archive.close)
+        state = open_state(settings.data)
+        stack.callback(state.close)
+        pool = _pool()
+        stack.callback(pool.shutdown, cancel_futures=True)
+        context = Context(archive, settings, Tokens(state, local=local), pool=pool)
+        stack.callback(context.close)
+        http = make_server(make_application(context, [*dicomweb.routes, *rest.routes]), context)
+        stack.push_async_callback(http.close_all_connections)
+        http.add_sockets(sockets.http)
+        stack.callback(http.stop)
+        dimse = DimseServer(archive, settings, pool=pool)
+        stack.push_async_callback(dimse.stop)
+        dimse.listen(sockets.dicom, sockets.dicom_tls)
+        yield
+
+
+def _pool() -> ProcessPoolExecutor:
+    """Where CPU-bound work runs; its processes start with the first work."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max(os.cpu_count() or 1, 1), mp_context=context)
+
+
+def _check_exposure(settings: Settings) -> None:
+    outside = [h for h in (settings.http.host, settings.dicom.host) if not h.startswith(LOOPBACK)]
+    state = open_state(settings.data)
+    try:
+        if outside and not Tokens(state).exist():
+            raise Forbidden(
+                f"Without a token nothing listens beyond this machine, and {outside[0]} would",
+                hint=f'isocenter token create "admin" --role admin --data {settings.data}',
+            )
+    finally:
+        state.close()
+
+
+def _make_metrics_folder(settings: Settings) -> None:
+    """Where the processes of this start keep their figures; the variable is read when they import metrics."""
+    folder = settings.data.resolve() / "run" / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _facts(settings: Settings, sockets: Sockets, secret: str) -> dict[str, Any]:
+    return {
+        "url": f"http://{_reachable(settings.http.host)}:{sockets.http_port}",
+        "token": secret,
+        "pid": os.getpid(),
+        "data": str(settings.data.resolve()),
+        "version": __version__,
+        "dicom": {
+            "host": _reachable(settings.dicom.host).strip("[]"),
+            "port": sockets.dicom_port,
+            "ae_title": settings.ae_title,
+        },
+    }
+
+
+def _reachable(host: str) -> str:
+    """The address by which this machine reaches a listener on `host`, as it stands in a URL."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _greet(settings: Settings, sockets: Sockets) -> None:
+    state = open_state(settings.data)
+    try:
+        guarded = Tokens(state).exist()
+    finally:
+        state.close()
+    dicom = f"{settings.ae_title} at {settings.dicom.host}:{sockets.dicom_port}"
+    lines = [
+        f"Isocenter {__version__} serves {settings.data}",
+        f"  HTTP   http://{_reachable(settings.http.host)}:{sockets.http_port}",
+        f"  DICOM  {dicom}" + (f", TLS port {settings.dicom.tls.port}" if settings.dicom.tls else ""),
+        "  Every request needs a token"
+        if guarded
+        else "  No token exists: programs on this machine need none",
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
