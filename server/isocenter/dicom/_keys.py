@@ -10,7 +10,7 @@ from struct import Struct
 
 from isocenter.dicom import charset
 from isocenter.dicom._dictionary_table import KEYWORDS
-from isocenter.dicom._walker import Element
+from isocenter.dicom._elements import Element
 from isocenter.dicom.attributes import INDEX, path_of
 
 NAMES = frozenset(

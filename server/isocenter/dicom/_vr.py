@@ -5,14 +5,15 @@ Not here: the meaning of values (see `values`), nor the choice between `US or SS
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from isocenter.dicom._dictionary_table import REPEATERS, TAGS
 
-SHORT = tuple(["AE", "AS", "AT", "CS", "DA", "DS", "DT", "FL", "FD", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US"])
+SHORT = tuple(re.findall("..", "AEASATCSDADSDTFLFDISLOLTPNSHSLSSSTTMUIULUS"))
 """VRs with a 16-bit length in explicit VR encodings (PS3.5 table 7.1-2)."""
 
-LONG = tuple(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
+LONG = tuple(re.findall("..", "OBODOFOLOVOWSQSVUCUNURUTUV"))
 """VRs with two reserved bytes and a 32-bit length (PS3.5 table 7.1-1)."""
 
 BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})

@@ -3,7 +3,7 @@
 One grammar serves two ends. Walking a *file* it packs: the bytes of values over 1 KiB stay where they are
 (they are not even read), the rest is kept in `parts`. Walking what was packed, it finds the same gaps again
 by the same rule, and builds `Element`s whose offsets are those of the file. Runs of ordinary elements are
-walked by the four small functions at the end; `Walker` does all that is not ordinary.
+walked by the four small functions of `_elements`; `Walker` does all that is not ordinary.
 
 Positions are `pos` in the buffer at hand; `pos + shift` is the offset in the file (in the inflated stream
 of a deflated data set).
@@ -11,83 +11,30 @@ of a deflated data set).
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Collection
-from struct import Struct
 from typing import NamedTuple
 
-from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
-from isocenter.dicom._vr import (
-    EITHER,
-    ITEM,
-    ITEM_END,
-    LONG_BIG,
-    LONG_LITTLE,
-    PIXEL_DATA,
-    PLAIN,
-    SEQUENCE_END,
-    SHORT_BIG,
-    SHORT_LITTLE,
-    dictionary_vr,
+from isocenter.dicom._elements import (
+    IMPLICIT,
+    LARGE,
+    Buffer,
+    Element,
+    Pixels,
+    Syntax,
+    build_explicit,
+    build_implicit,
+    pick_explicit,
+    pick_implicit,
 )
+from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
+from isocenter.dicom._vr import EITHER, ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END, dictionary_vr
 from isocenter.dicom._windows import Windows
-
-LARGE = 1024
-"""Values longer than this, in bytes, are left where they are."""
 
 UNDEFINED = 0xFFFFFFFF
 _MARGIN = LARGE + 16
 _ENDLESS = 1 << 62
 _PIXEL_REPRESENTATION = 0x00280103
 _PROBLEMS = 50
-
-
-class Element(NamedTuple):
-    """One data element, undecoded.
-
-    Attributes:
-        tag: the 32-bit tag.
-        vr: two letters; by the dictionary where the encoding does not tell it.
-        value: the value as encoded, padding included; None of sequences and of values over 1 KiB.
-        offset: where the value begins, in bytes: in the file, or in the inflated stream when deflated.
-        length: bytes of the value in the file, delimiters of undefined lengths not counted.
-        items: the items of a sequence, each a list of elements; None of anything else.
-        big_endian: how numbers in `value` are written.
-    """
-
-    tag: int
-    vr: str
-    value: bytes | None
-    offset: int
-    length: int
-    items: list[list[Element]] | None = None
-    big_endian: bool = False
-
-
-class Pixels(NamedTuple):
-    """Where top-level Pixel Data is: `length` is None when it is encapsulated."""
-
-    tag: int
-    vr: str
-    offset: int
-    length: int | None
-
-
-class Syntax(NamedTuple):
-    """How elements are encoded: `element` unpacks a header's first 8 bytes, `item` an item's."""
-
-    explicit: bool
-    big: bool
-    element: Struct
-    item: Struct
-    word: Struct
-    short: dict[int, str]
-    long: dict[int, str]
-
-
-IMPLICIT = Syntax(False, False, Struct("<HHI"), Struct("<HHI"), Struct("<I"), {}, {})
-EXPLICIT = Syntax(True, False, Struct("<HHHH"), Struct("<HHI"), Struct("<I"), SHORT_LITTLE, LONG_LITTLE)
-BIG = Syntax(True, True, Struct(">HHHH"), Struct(">HHI"), Struct(">I"), SHORT_BIG, LONG_BIG)
 
 
 class Head(NamedTuple):
@@ -100,7 +47,6 @@ class Head(NamedTuple):
     syntax: Syntax
 
 
-Buffer = bytes | mmap.mmap
 Items = list[list[Element]]
 
 
@@ -191,12 +137,12 @@ class Walker:
         budget = self.limits.elements - self.count
         if out is not None:
             before = len(out)
-            build = _build_explicit if syntax.explicit else _build_implicit
+            build = build_explicit if syntax.explicit else build_implicit
             pos = build(self.buffer, pos, stop, self.shift, syntax, out, budget)
             self.count += len(out) - before
         else:
             wanted = self.wanted if depth == 0 else ()
-            pick = _pick_explicit if syntax.explicit else _pick_implicit
+            pick = pick_explicit if syntax.explicit else pick_implicit
             pos, walked = pick(self.buffer, pos, stop, self.shift, syntax, wanted, self.picks, budget)
             self.count += walked
         if self.count >= self.limits.elements:
@@ -487,93 +433,3 @@ def _is_sequence(tag: int) -> bool:
 
     entry = TAGS.get(tag)
     return entry is not None and entry[0] == "SQ"
-
-
-def _pick_explicit(
-    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
-    wanted: Collection[int], picks: list[Element], budget: int,
-) -> tuple[int, int]:  # fmt: skip
-    """Walk over elements with a 16-bit length; keeps the wanted ones."""
-    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
-    last = stop - 8
-    walked = 0
-    for walked in range(budget):
-        if pos > last:
-            return pos, walked
-        group, element, letters, length = unpack(buffer, pos)
-        vr = short(letters)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            return pos, walked
-        tag = group << 16 | element
-        if tag in wanted:
-            value = buffer[pos + 8 : following]
-            picks.append(Element(tag, vr, value, pos + 8 + shift, length, None, big))
-        pos = following
-    return pos, walked
-
-
-def _pick_implicit(
-    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
-    wanted: Collection[int], picks: list[Element], budget: int,
-) -> tuple[int, int]:  # fmt: skip
-    """Walk over elements of at most 1 KiB that are known to be no sequence; keeps the wanted ones."""
-    unpack, plain = syntax.element.unpack_from, PLAIN
-    last = stop - 8
-    walked = 0
-    for walked in range(budget):
-        if pos > last:
-            return pos, walked
-        group, element, length = unpack(buffer, pos)
-        tag = group << 16 | element
-        following = pos + 8 + length
-        if length > LARGE or following > stop or tag not in plain:
-            return pos, walked
-        if tag in wanted:
-            value = buffer[pos + 8 : following]
-            picks.append(Element(tag, plain[tag], value, pos + 8 + shift, length, None, False))
-        pos = following
-    return pos, walked
-
-
-def _build_explicit(
-    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
-) -> int:
-    """Like `_pick_explicit`, but makes an `Element` of each."""
-    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
-    make, append = Element._make, out.append
-    last = stop - 8
-    shift += 8
-    for _ in range(budget):
-        if pos > last:
-            break
-        group, element, letters, length = unpack(buffer, pos)
-        vr = short(letters)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            break
-        append(make((group << 16 | element, vr, buffer[pos + 8 : following], pos + shift, length, None, big)))
-        pos = following
-    return pos
-
-
-def _build_implicit(
-    buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
-) -> int:
-    """Like `_pick_implicit`, but makes an `Element` of each."""
-    unpack, plain = syntax.element.unpack_from, PLAIN.get
-    make, append = Element._make, out.append
-    last = stop - 8
-    shift += 8
-    for _ in range(budget):
-        if pos > last:
-            break
-        group, element, length = unpack(buffer, pos)
-        tag = group << 16 | element
-        vr = plain(tag)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            break
-        append(make((tag, vr, buffer[pos + 8 : following], pos + shift, length, None, False)))
-        pos = following
-    return pos

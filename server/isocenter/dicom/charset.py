@@ -32,7 +32,8 @@ _LATIN = re.compile(r"(?:ISO[ _-]*)?8859[ _-]*([0-9]+)|LATIN[ _-]*([0-9]+)").ful
 _BY_LATIN = {1: 100, 2: 101, 3: 109, 4: 110, 5: 144, 6: 127, 7: 126, 8: 138, 9: 148, 11: 166, 15: 203}
 _NICKNAMES = {
     "UTF8": UNICODE, "UTF-8": UNICODE, "UNICODE": UNICODE, "ISO_IR192": UNICODE, "GB2312": "GBK",
-    "GB 18030": "GB18030", "GB-18030": "GB18030", "GB_18030": "GB18030", "ASCII": "ISO_IR 6", "US-ASCII": "ISO_IR 6",
+    "GB 18030": "GB18030", "GB-18030": "GB18030", "GB_18030": "GB18030",
+    "ASCII": "ISO_IR 6", "US-ASCII": "ISO_IR 6",
 }  # fmt: skip
 
 

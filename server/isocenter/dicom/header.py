@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from struct import Struct
 
 from isocenter.dicom import _keys
+from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
 from isocenter.dicom._meta import look, read_meta
-from isocenter.dicom._walker import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax, Walker
+from isocenter.dicom._walker import Walker
 from isocenter.dicom._windows import Inflated, Readable, Whole, windows_of
 from isocenter.dicom.uids import (
     DEFLATED_LITTLE_ENDIAN,
