@@ -5,7 +5,7 @@
     query      = [ either ]                            empty text is everything
     either     = both { "or" both }
     both       = denied { "and" denied }
-    denied     = [ "not" ] ( "(" either ")" | comparison )
+    denied     = [ "not" ] ( "(" either ")" | comparison | "true" | "false" )
     comparison = name ( "=" | "!=" | "<" | "<=" | ">" | ">=" ) value
                | name [ "not" ] "in" "(" value { "," value } ")"
                | name [ "not" ] "between" [ ">" ] value "and" [ "<" ] value     the signs leave a bound out
@@ -57,7 +57,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_WORDS = frozenset({"and", "or", "not", "in", "is", "null", "like", "ilike", "between", "has"})
+_WORDS = frozenset(
+    {"and", "or", "not", "in", "is", "null", "like", "ilike", "between", "has", "true", "false"}
+)
 _NAMES = ("word", "private", "tag")
 _COMPARED = {"=", "==", "!=", "<>", "<", "<=", ">", ">="}
 
@@ -151,9 +153,14 @@ class _Parser:
         denials = 0
         while self.took("not"):
             denials += 1
+        found: Predicate
         if self.took("("):
             found = self.either()
             self.need(")")
+        elif self.took("true"):
+            found = Everything()
+        elif self.took("false"):
+            found = any_of(())
         else:
             found = self.comparison()
         return ~found if denials % 2 else found

@@ -223,7 +223,10 @@ def parse_decimal(text: str) -> float:
     trimmed = text.strip(" \0")
     if "_" in trimmed:
         raise ValueError("not a number")
-    number = float(trimmed)
+    try:
+        number = float(trimmed)
+    except ValueError:
+        raise ValueError("not a number") from None
     if not math.isfinite(number):
         raise ValueError("not a finite number")
     return number
@@ -319,7 +322,7 @@ def normal(vr: str, value: object, key: str) -> Scalar:
 
 
 _EXPECTED = {
-    "date": "a date such as 20200131",
+    "date": "a date such as 20200131; for a range use between, or <= and >=",
     "time": "a time such as 1030 or 103015.5",
     "datetime": "a date-time such as 20200131103015",
     "number": "a number",

@@ -24,20 +24,28 @@ from isocenter.dicom.predicate import (
 )
 
 _BARE = re.compile(r"[A-Za-z][A-Za-z0-9._:+-]*|\d+(\.\d+){2,}").fullmatch
-_WORDS = frozenset({"and", "or", "not", "in", "is", "null", "like", "ilike", "between", "has"})
+_WORDS = frozenset(
+    {"and", "or", "not", "in", "is", "null", "like", "ilike", "between", "has", "true", "false"}
+)
 
 
 def to_text(predicate: Predicate) -> str:
-    """The query text of a tree; `parse` gives the tree back, up to the nesting of and, or and not."""
+    """The query text of a tree; what `parse` makes of it holds for the same instances."""
+    return "" if isinstance(predicate, Everything) else _text(predicate)
+
+
+def _text(predicate: Predicate) -> str:
     match predicate:
-        case Everything():
-            return ""
+        case Everything() | And(()):
+            return "true"
+        case Or(()):
+            return "false"
         case And(terms) | Or(terms):
             return _joined(predicate, terms)
         case Not(term):
-            return f"not ({to_text(term)})"
+            return f"not ({_text(term)})"
         case Exists(path, term):
-            return f"{_name(path)} has ({to_text(term)})"
+            return f"{_name(path)} has ({_text(term)})"
         case IsNull(path):
             return f"{_name(path)} is null"
         case Equal(path, value, fold):
@@ -48,6 +56,8 @@ def to_text(predicate: Predicate) -> str:
             return f"{_name(path)} in ({', '.join(map(_quoted, listed))})"
         case Like(path, pattern, fold):
             return f"{_name(path)} {'ilike' if fold else 'like'} {_quoted(pattern)}"
+        case DateTimeRange(date, _, None, None):
+            return f"not ({_name(date)} is null)"
         case DateTimeRange(date, time, low, high):
             return _interval(f"{_name(date)}+{_name(time)}", low, high)
         case Range(path, low, high, low_open, high_open):
@@ -57,7 +67,7 @@ def to_text(predicate: Predicate) -> str:
 
 def _joined(predicate: Predicate, terms: tuple[Predicate, ...]) -> str:
     word = " and " if isinstance(predicate, And) else " or "
-    return word.join(f"({to_text(t)})" if isinstance(t, (And, Or, OneOf)) else to_text(t) for t in terms)
+    return word.join(f"({_text(t)})" if isinstance(t, (And, Or, OneOf)) else _text(t) for t in terms)
 
 
 def _interval(name: str, low: object, high: object, low_open: bool = False, high_open: bool = False) -> str:
