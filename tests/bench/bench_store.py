@@ -1,0 +1,76 @@
+"""C-STORE of 0.5 MB CT images: Isocenter, Orthanc and a bare loop, in one run, sent by DCMTK's dcmsend.
+
+Both servers sync to disk as shipped. Nagle's algorithm is on (as shipped) or off at both ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import NAGLE_OFF, ORTHANC, Row, bare_loop, ct_files, orthanc, report, together
+
+from isocenter.cli.throwaway import server
+
+COUNT = int(os.environ.get("BENCH_FILES", "1000"))
+SHIPPED_COUNT = max(COUNT // 5, 8)  # with Nagle on Orthanc takes 40 ms and more an object
+PARALLEL = 8
+
+
+def dcmsend(port: int, title: str, files: Sequence[Path]) -> list[str]:
+    """One association that sends `files`."""
+    return ["dcmsend", "-aec", title, "127.0.0.1", str(port), *map(str, files)]
+
+
+def rate(port: int, title: str, files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+    """Files a second over so many associations."""
+    shares = [files[n::associations] for n in range(associations)]
+    return len(files) / together([dcmsend(port, title, share) for share in shares], env=env)
+
+
+def ours(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+    """Files a second into a fresh Isocenter."""
+    with server() as running:
+        return rate(running.dicom_port, running.ae_title, files, associations, env)
+
+
+def theirs(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+    """Files a second into a fresh Orthanc."""
+    with orthanc(env) as running:
+        measured = rate(running.dicom_port, "ORTHANC", files, associations, env)
+        assert running.count() == len(files)
+        return measured
+
+
+def main() -> int:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
+        folder = Path(name)
+        files = ct_files(folder / "files", COUNT)
+        bare = COUNT / bare_loop(files, folder / "bare")
+        rows = [Row("bare loop: write, fsync, rename, fsync directory", bare, "files/s")]
+        cases = (
+            ("1 association, Nagle off", files, 1, NAGLE_OFF, "2"),
+            ("1 association, as shipped", files[:SHIPPED_COUNT], 1, {}, "10"),
+            ("8 associations, Nagle off", files, PARALLEL, NAGLE_OFF, "2.5"),
+        )
+        for what, some, associations, env, reach in cases:
+            mine = ours(some, associations, env)
+            if associations == 1 and env:
+                rows.append(Row(f"C-STORE, {what}", mine, "files/s", "bare loop", mine / bare, "0.6"))
+            if ORTHANC is None:
+                rows.append(Row(f"C-STORE, {what}", mine, "files/s", "(Orthanc is not installed)"))
+                continue
+            other = theirs(some, associations, env)
+            rows.append(
+                Row(f"C-STORE, {what}", mine, "files/s", f"Orthanc ({other:.0f})", mine / other, reach)
+            )
+    report("C-STORE of 0.5 MB CT, synced to disk", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
