@@ -40,7 +40,7 @@ class Clock:
         self._last = 0
         self._count = 0
 
-    def stamp(self, origin: Origin, dataset: str, digest: str) -> Provenance:
+    def stamp(self, origin: Origin, dataset: str) -> Provenance:
         """The provenance of an object that is complete now."""
         with self._mutex:
             self._last = received = max(self._last + 1, time.time_ns() // 1000)
@@ -54,5 +54,4 @@ class Clock:
             received=received,
             process=os.getpid(),
             count=count,
-            digest=digest,
         )

@@ -16,11 +16,11 @@ from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.prelude import Parting
 from isocenter.archive.reception import Stored
 from isocenter.dicom.header import Header, read_header
-from isocenter.errors import Conflict, Damaged, Unavailable, UnreadableObject
+from isocenter.errors import Conflict, Damaged, NotFound, Unavailable, UnreadableObject
 from isocenter.index.records import Outcome, Put
 from isocenter.objects import HEAD_SIZE, Incoming, ObjectStore, Share, object_path
 from isocenter.objects.part10 import build_head, file_digest, measure
-from isocenter.objects.paths import DIGITS
+from isocenter.objects.paths import DIGITS, is_named_by
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _NOTHING, _OTHER, _DAMAGED = "nothing", "other", "damaged"
@@ -145,13 +145,13 @@ class ObjectSink:
     def _describe(self, incoming: Incoming, header: Header, keys: dict[str, str]) -> Put:
         """Give the object its name, and say what the index needs; the sweeper is held off from here on."""
         syntax = header.transfer_syntax
-        identity = incoming.digest(syntax.encode())
-        digest = identity.hex()
-        provenance = self._ingest.clock.stamp(self._origin, self._ingest.dataset, digest)
+        provenance = self._ingest.clock.stamp(self._origin, self._ingest.dataset)
         head = build_head(keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], syntax, provenance)
         size = HEAD_SIZE + incoming.size
+        incoming.seal(head)
+        identity = incoming.digest(syntax.encode())
         self._share = self._store.hold()
-        relpath, there = self._place(incoming, head, [keys[keyword] for keyword in _REQUIRED], digest)
+        relpath, there = self._place(incoming, [keys[keyword] for keyword in _REQUIRED], identity.hex())
         return Put(
             keys=keys,
             header=zlib.compress(header.raw, 1),
@@ -159,7 +159,7 @@ class ObjectSink:
             data_set_offset=HEAD_SIZE,
             object=relpath,
             size=size,
-            sha256=digest,
+            sha256=identity.hex(),
             file_sha256=there or file_digest(head, identity),
             source_aet=self._origin.source_aet,
             called_aet=self._origin.called_aet,
@@ -167,40 +167,39 @@ class ObjectSink:
             problems=header.problems,
         )
 
-    def _place(self, incoming: Incoming, head: bytes, uids: list[str], digest: str) -> tuple[str, str]:
+    def _place(self, incoming: Incoming, uids: list[str], digest: str) -> tuple[str, str]:
         """The path of the object, and its file digest if these bytes were there already, whole.
 
         The name tells 8 digits of the digest, and more only where another object has that name.
         """
-        sealed = False
         for digits in DIGITS:
             relpath = object_path(uids[0], uids[1], uids[2], digest, digits=digits)
             for _ in range(_TRIES):
+                if self._store.place(incoming, relpath):
+                    return relpath, ""
                 there = self._look(relpath, digest)
                 if there == _OTHER:
                     break
-                if there not in (_NOTHING, _DAMAGED):
+                if there == _DAMAGED:
+                    self._store.place(incoming, relpath, replace=True)
+                    return relpath, ""
+                if there != _NOTHING:
                     incoming.discard()
                     return relpath, there
-                if not sealed:
-                    incoming.seal(head)
-                    sealed = True
-                if self._store.place(incoming, relpath, replace=there == _DAMAGED):
-                    return relpath, ""
         raise Unavailable("The name of the object is taken again and again", hint="try again")
 
     def _look(self, relpath: str, digest: str) -> str:
         """What is at `relpath`: this object (then its file digest), another one, a damaged one, nothing."""
-        if self._store.info(relpath) is None:
+        try:
+            with closing(self._store.open(relpath)) as file:
+                _, found, whole = measure(file)
+        except NotFound:
             return _NOTHING
-        with closing(self._store.open(relpath)) as file:
-            try:
-                head, found, whole = measure(file)
-            except Damaged:
-                return _DAMAGED
+        except Damaged:
+            return _DAMAGED
         if found == digest:
             return whole
-        return _OTHER if found == head.provenance.digest else _DAMAGED
+        return _OTHER if is_named_by(relpath, found) else _DAMAGED
 
     def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
         if self._share is not None:

@@ -11,6 +11,7 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -22,26 +23,34 @@ _IOV = 512
 
 
 class Incoming:
-    """An incoming object: a locked file in `.incoming/`, written behind room for its head."""
+    """An incoming object: a locked file in `.incoming/`, written behind room for its head.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file to make.
+        hashing: threads that hash while others write and fsync.
+    """
+
+    def __init__(self, path: Path, hashing: Executor) -> None:
         self.path = path
         self.size = 0
         self._hash = hashlib.sha256()
+        self._hashing = hashing
+        self._hashed: Future[None] | None = None
         with storage_errors("receive an object"):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
-        """Append to the data set; hashed as it goes."""
+        """Append to the data set. The buffers must stay as they are until the next call returns."""
         with storage_errors("store an object"):
             for first in range(0, len(pieces), _IOV):
                 self._write_all(list(pieces[first : first + _IOV]))
-        for piece in pieces:
-            self._hash.update(piece)
+        self._wait_for_hash()
+        self._hashed = self._hashing.submit(self._update, pieces)
 
     def digest(self, salt: bytes) -> bytes:
         """SHA-256 over the data set followed by `salt`."""
+        self._wait_for_hash()
         running = self._hash.copy()
         running.update(salt)
         return running.digest()
@@ -79,6 +88,15 @@ class Incoming:
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
+
+    def _update(self, pieces: tuple[bytes | bytearray | memoryview, ...]) -> None:
+        for piece in pieces:
+            self._hash.update(piece)
+
+    def _wait_for_hash(self) -> None:
+        hashed, self._hashed = self._hashed, None
+        if hashed is not None:
+            hashed.result()
 
     def _write_all(self, pieces: list[bytes | bytearray | memoryview]) -> None:
         wanted = sum(len(piece) for piece in pieces)

@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +41,7 @@ class LocalStore:
         self._incoming = root / ".incoming"
         with storage_errors("open the object folder"):
             self._incoming.mkdir(parents=True, exist_ok=True)
+        self._hashing = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="isocenter-hash")
         self._lock = SweepLock(root)
         self._prefix = f"{os.getpid()}-{secrets.token_hex(3)}"
         self._mutex = threading.Lock()
@@ -52,7 +54,7 @@ class LocalStore:
         with self._mutex:
             self._count += 1
             name = f"{self._prefix}-{self._count}"
-        return Incoming(self._incoming / name)
+        return Incoming(self._incoming / name, self._hashing)
 
     def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
         """Give a sealed object its name; False when the name is taken and not to be replaced."""
@@ -143,7 +145,8 @@ class LocalStore:
         return self._exclusive()
 
     def close(self) -> None:
-        """Release the lock file."""
+        """Release the lock file and end the threads."""
+        self._hashing.shutdown()
         self._lock.close()
 
     @contextmanager

@@ -33,8 +33,7 @@ class Provenance:
     """What is known about the arrival of an object.
 
     `received` is in microseconds since 1970 (UTC) and strictly increasing within a process; `process` and
-    `count` tell apart and order what several processes received in the same microsecond. `digest` is the
-    identity digest (hex), so that an object proves itself without the index.
+    `count` tell apart and order what several processes received in the same microsecond.
     """
 
     source_aet: str = ""
@@ -44,7 +43,6 @@ class Provenance:
     received: int = 0
     process: int = 0
     count: int = 0
-    digest: str = ""
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -29,6 +29,11 @@ def _part(uid: str) -> str:
     return "h-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
+def is_named_by(relpath: str, digest: str) -> bool:
+    """Whether the digits in this name are those of this digest (hex): the object proves itself by them."""
+    return digest.startswith(relpath.rsplit(".", 2)[-2])
+
+
 def checked(relpath: str) -> str:
     """`relpath`, if every part is a plain name. Raises InvalidValue for what might leave the store."""
     if all(_PART.match(part) for part in relpath.split("/")):

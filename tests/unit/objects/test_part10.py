@@ -12,7 +12,7 @@ from tests.unit.objects.conftest import CT, SYNTAX
 
 from isocenter.errors import Damaged
 from isocenter.objects.part10 import HEAD_SIZE, Provenance, build_head, file_digest, measure, parse_head
-from isocenter.objects.paths import checked, object_path
+from isocenter.objects.paths import checked, is_named_by, object_path
 
 DIGEST = "ab" * 32
 
@@ -55,7 +55,7 @@ def test_any_other_start_is_damaged(raw: bytes) -> None:
 
 @given(st.integers(0, HEAD_SIZE - 1), st.integers(1, 255))
 def test_a_broken_head_is_damaged_or_read_never_a_crash(at: int, flip: int) -> None:
-    raw = bytearray(build_head(CT, "1.2.3", SYNTAX, Provenance("A", "B", digest=DIGEST)))
+    raw = bytearray(build_head(CT, "1.2.3", SYNTAX, Provenance("A", "B")))
     raw[at] ^= flip
     try:
         parse_head(bytes(raw))
@@ -77,6 +77,8 @@ def test_the_file_digest_notices_a_change_of_any_byte(provenance: Provenance) ->
 def test_a_path_is_made_of_the_uids_and_the_digest() -> None:
     assert object_path("1.2", "1.3", "1.4", DIGEST) == "1.2/1.3/1.4.abababab.dcm"
     assert object_path("1.2", "1.3", "1.4", DIGEST, digits=16) == f"1.2/1.3/1.4.{'ab' * 8}.dcm"
+    assert is_named_by("1.2/1.3/1.4.abababab.dcm", DIGEST)
+    assert not is_named_by("1.2/1.3/1.4.abababac.dcm", DIGEST)
 
 
 @given(_texts, _texts, _texts)

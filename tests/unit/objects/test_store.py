@@ -40,8 +40,8 @@ class TestConformance:
             file.seek(HEAD_SIZE)
             assert file.read() == data
             file.seek(0)
-            head, digest, _ = measure(file)
-        assert digest == identity(data) == head.provenance.digest
+            _, digest, _ = measure(file)
+        assert digest == identity(data)
 
     def test_the_digest_does_not_depend_on_how_the_bytes_arrive(self, store: ObjectStore) -> None:
         data = os.urandom(70_000)
