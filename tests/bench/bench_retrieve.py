@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pydicom
 from harness import NAGLE_OFF, Row, ct_files, free_port, report, timed
 
 from isocenter.cli.throwaway import Running, server
@@ -54,33 +55,38 @@ def get(running: Running, studies: list[str]) -> float:
     return taken
 
 
+def studies_of(files: Sequence[Path]) -> list[str]:
+    """The distinct Study Instance UIDs of the files."""
+    read = (pydicom.dcmread(file, specific_tags=["StudyInstanceUID"]) for file in files)
+    return sorted({data_set.StudyInstanceUID for data_set in read})
+
+
+def measure(folder: Path) -> list[Row]:
+    """Store the files, then move them to receivers with Nagle off and on, then get them."""
+    rows, port = [], free_port()
+    files = ct_files(folder / "files", COUNT)
+    names, studies = [str(file) for file in files], studies_of(files)
+    data = folder / "data"
+    data.mkdir()
+    (data / "isocenter.toml").write_text(f'[peers.RECEIVER]\nhost = "127.0.0.1"\nport = {port}\n')
+    with server(data) as running:
+        here = ["127.0.0.1", str(running.dicom_port)]
+        timed(["dcmsend", "-aec", running.ae_title, *here, *names], env=NAGLE_OFF)
+        for what, env in (("Nagle off", NAGLE_OFF), ("Nagle on", {})):
+            with receiver(folder / what, port, env):
+                own = COUNT / timed(["storescu", "-aec", "RECEIVER", "127.0.0.1", str(port), *names], env=env)
+                moved = COUNT / move(running, studies)
+            beside = f"storescu ({own:.0f})"
+            rows.append(Row(f"C-MOVE, receiver with {what}", moved, "files/s", beside, moved / own, "1"))
+        got = COUNT / get(running, studies)
+        rows.append(Row("C-GET by getscu, Nagle on", got, "files/s", beside, got / own, "1"))
+    return rows
+
+
 def main() -> int:
     """Measure and print."""
-    import pydicom
-
-    rows = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
-        folder, port = Path(name), free_port()
-        files = ct_files(folder / "files", COUNT)
-        studies = sorted(
-            {pydicom.dcmread(f, specific_tags=["StudyInstanceUID"]).StudyInstanceUID for f in files}
-        )
-        data = folder / "data"
-        data.mkdir()
-        (data / "isocenter.toml").write_text(f'[peers.RECEIVER]\nhost = "127.0.0.1"\nport = {port}\n')
-        with server(data) as running:
-            timed(["dcmsend", "-aec", running.ae_title, "127.0.0.1", str(running.dicom_port), *map(str, files)],
-                  env=NAGLE_OFF)  # fmt: skip
-            for what, env in (("Nagle off", NAGLE_OFF), ("Nagle on", {})):
-                with receiver(folder / what, port, env):
-                    own = COUNT / timed(["storescu", "-aec", "RECEIVER", "127.0.0.1", str(port), *map(str, files)],
-                                        env=env)  # fmt: skip
-                    moved = COUNT / move(running, studies)
-                beside = f"storescu ({own:.0f})"
-                rows.append(Row(f"C-MOVE, receiver with {what}", moved, "files/s", beside, moved / own, "1"))
-            got = COUNT / get(running, studies)
-            rows.append(Row("C-GET by getscu, Nagle on", got, "files/s", beside, got / own, "1"))
-    report(f"C-MOVE and C-GET of {COUNT} stored CT images of 0.5 MB", rows)
+        report(f"C-MOVE and C-GET of {COUNT} stored CT images of 0.5 MB", measure(Path(name)))
     return 0
 
 
