@@ -39,6 +39,8 @@ class Limits:
     """A data set that no sink takes (identifiers)."""
     outstanding: int = 64
     """Requests of one peer that wait for their final response; above it reading rests."""
+    backlog: int = 256
+    """Connections that the system keeps until they are accepted."""
     associations: int = 256
     """Accepted at a time by one server; above it A-ASSOCIATE-RJ 2,3,2."""
     connections: int = 1024

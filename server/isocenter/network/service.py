@@ -82,7 +82,7 @@ class Message:
 
     @property
     def message_id(self) -> int:
-        """MessageID of the request."""
+        """MessageID of the request; the association lets no request in without one."""
         return self.command["MessageID"]
 
     def on_cancel(self, call: Callable[[], object]) -> None:

@@ -1,0 +1,73 @@
+"""The order in which messages leave one association: whole ones, never two interleaved (PS3.7 6.3.1).
+
+Small messages are written at once, in one write. A long data set leaves in pieces as the peer reads;
+messages that come meanwhile are held until it is out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from isocenter.network import messages, send
+
+_AT_ONCE = 64 * 1024
+"""Data sets up to this length are packed and written in one go; longer ones and files in pieces."""
+
+
+class Outbox:
+    """Messages on their way out.
+
+    Args:
+        write: takes whole PDUs; does nothing once the association is over.
+        drained: waits until the peer reads; raises AssociationLost when it is over.
+    """
+
+    def __init__(
+        self, write: Callable[[bytes | memoryview], object], drained: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.payload = 0
+        """Bytes of a message in one P-DATA-TF; to be set when it is negotiated."""
+        self.streaming = asyncio.Lock()
+        """Held while a message leaves in pieces."""
+        self._write, self._drained = write, drained
+        self._held: list[bytes] = []
+        self.incomplete = False
+        """A part of a message is out and the rest is not."""
+
+    def send_now(
+        self, context_id: int, command: Mapping[str, Any] | bytes, data: bytes | None = None
+    ) -> None:
+        """Write a message that is at hand, or hold it while another leaves."""
+        if not isinstance(command, bytes):
+            command = messages.pack_command(command)
+        packed = send.pack_message(context_id, command, data, self.payload)
+        if self.streaming.locked():
+            self._held.append(packed)
+        else:
+            self._write(packed)
+
+    async def send(self, context_id: int, command: Mapping[str, Any], data: send.Data | None) -> None:
+        """Send a message of any length; returns when it is written, not when it is read.
+
+        Raises:
+            AssociationLost: the association ended before.
+            Damaged: the file is shorter than its range; the peer has a part of it, so abort.
+        """
+        if data is None or (isinstance(data, bytes) and len(data) <= _AT_ONCE):
+            self.send_now(context_id, command, data)
+            await self._drained()
+            return
+        async with self.streaming:
+            try:
+                packed = messages.pack_command(command)
+                async for piece in send.chunks(context_id, packed, data, self.payload):
+                    self.incomplete = True
+                    self._write(piece)
+                    await self._drained()
+                self.incomplete = False
+            finally:
+                held, self._held = self._held, []
+                if held:
+                    self._write(b"".join(held))
