@@ -7,6 +7,7 @@ and it is no sequence. All others are `_walker`'s.
 from __future__ import annotations
 
 import mmap
+import struct
 from collections.abc import Collection
 from struct import Struct
 from typing import NamedTuple
@@ -51,66 +52,92 @@ class Pixels(NamedTuple):
 
 
 class Syntax(NamedTuple):
-    """How elements are encoded: `element` unpacks a header's first 8 bytes, `item` an item's."""
+    """How elements are encoded: `element` unpacks a header's first 8 bytes, `item` an item's.
+
+    `quick` does what `element` does, with the tag as one number (groups and elements swapped when little).
+    """
 
     explicit: bool
     big: bool
     element: Struct
+    quick: Struct
     item: Struct
     word: Struct
     short: dict[int, str]
     long: dict[int, str]
 
 
-IMPLICIT = Syntax(False, False, Struct("<HHI"), Struct("<HHI"), Struct("<I"), {}, {})
-EXPLICIT = Syntax(True, False, Struct("<HHHH"), Struct("<HHI"), Struct("<I"), SHORT_LITTLE, LONG_LITTLE)
-BIG = Syntax(True, True, Struct(">HHHH"), Struct(">HHI"), Struct(">I"), SHORT_BIG, LONG_BIG)
+IMPLICIT = Syntax(False, False, Struct("<HHI"), Struct("<II"), Struct("<HHI"), Struct("<I"), {}, {})
+EXPLICIT = Syntax(
+    True, False, Struct("<HHHH"), Struct("<IHH"), Struct("<HHI"), Struct("<I"), SHORT_LITTLE, LONG_LITTLE
+)
+BIG = Syntax(True, True, Struct(">HHHH"), Struct(">IHH"), Struct(">HHI"), Struct(">I"), SHORT_BIG, LONG_BIG)
+
+
+class Wanted:
+    """Tags to be picked, as the first four bytes of an element read as one number."""
+
+    def __init__(self, tags: Collection[int]) -> None:
+        self.tags = frozenset(tags)
+        self.little = {_swapped(tag): tag for tag in self.tags}
+        self.big = {tag: tag for tag in self.tags}
+
+
+def _swapped(tag: int) -> int:
+    return (tag & 0xFFFF) << 16 | tag >> 16
+
+
+NOTHING = Wanted(())
+_PLAIN_LITTLE = {_swapped(tag): vr for tag, vr in PLAIN.items()}
+_new = tuple.__new__
 
 
 def pick_explicit(
     buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
-    wanted: Collection[int], picks: list[Element], budget: int,
+    wanted: Wanted, picks: list[Element], budget: int,
 ) -> tuple[int, int]:  # fmt: skip
-    """Walk over elements with a 16-bit length; keeps the wanted ones."""
-    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
-    last = stop - 8
+    """Walk over elements with a 16-bit length; keeps the wanted ones.
+
+    Returns the position where the run ends and the number of elements walked over.
+    """
+    unpack, short, big = syntax.quick.unpack_from, syntax.short, syntax.big
+    tags = wanted.big if big else wanted.little
     walked = 0
-    for walked in range(budget):
-        if pos > last:
-            return pos, walked
-        group, element, letters, length = unpack(buffer, pos)
-        vr = short(letters)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            return pos, walked
-        tag = group << 16 | element
-        if tag in wanted:
-            value = buffer[pos + 8 : following]
-            picks.append(Element(tag, vr, value, pos + 8 + shift, length, None, big))
-        pos = following
+    try:
+        for walked in range(budget):
+            number, letters, length = unpack(buffer, pos)
+            following = pos + 8 + length
+            if letters not in short or length > 1024 or following > stop:
+                break
+            if number in tags:
+                value, offset = buffer[pos + 8 : following], pos + 8 + shift
+                picks.append(_new(Element, (tags[number], short[letters], value, offset, length, None, big)))
+            pos = following
+    except struct.error:
+        # Not even a header is left: cheaper than asking each time.
+        pass
     return pos, walked
 
 
 def pick_implicit(
     buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax,
-    wanted: Collection[int], picks: list[Element], budget: int,
+    wanted: Wanted, picks: list[Element], budget: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Walk over elements of at most 1 KiB that are known to be no sequence; keeps the wanted ones."""
-    unpack, plain = syntax.element.unpack_from, PLAIN
-    last = stop - 8
+    unpack, plain, tags = syntax.quick.unpack_from, _PLAIN_LITTLE, wanted.little
     walked = 0
-    for walked in range(budget):
-        if pos > last:
-            return pos, walked
-        group, element, length = unpack(buffer, pos)
-        tag = group << 16 | element
-        following = pos + 8 + length
-        if length > LARGE or following > stop or tag not in plain:
-            return pos, walked
-        if tag in wanted:
-            value = buffer[pos + 8 : following]
-            picks.append(Element(tag, plain[tag], value, pos + 8 + shift, length, None, False))
-        pos = following
+    try:
+        for walked in range(budget):
+            number, length = unpack(buffer, pos)
+            following = pos + 8 + length
+            if length > 1024 or following > stop or number not in plain:
+                break
+            if number in tags:
+                value, offset = buffer[pos + 8 : following], pos + 8 + shift
+                picks.append(_new(Element, (tags[number], plain[number], value, offset, length, None, False)))
+            pos = following
+    except struct.error:
+        pass
     return pos, walked
 
 
@@ -118,20 +145,19 @@ def build_explicit(
     buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
 ) -> int:
     """Like `pick_explicit`, but makes an `Element` of each."""
-    unpack, short, big = syntax.element.unpack_from, syntax.short.get, syntax.big
-    make, append = Element._make, out.append
-    last = stop - 8
-    shift += 8
-    for _ in range(budget):
-        if pos > last:
-            break
-        group, element, letters, length = unpack(buffer, pos)
-        vr = short(letters)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            break
-        append(make((group << 16 | element, vr, buffer[pos + 8 : following], pos + shift, length, None, big)))
-        pos = following
+    unpack, short, big = syntax.element.unpack_from, syntax.short, syntax.big
+    append, kind, shift = out.append, Element, shift + 8
+    try:
+        for _ in range(budget):
+            group, element, letters, length = unpack(buffer, pos)
+            following = pos + 8 + length
+            if letters not in short or length > 1024 or following > stop:
+                break
+            value, tag = buffer[pos + 8 : following], group << 16 | element
+            append(_new(kind, (tag, short[letters], value, pos + shift, length, None, big)))
+            pos = following
+    except struct.error:
+        pass
     return pos
 
 
@@ -139,19 +165,19 @@ def build_implicit(
     buffer: Buffer, pos: int, stop: int, shift: int, syntax: Syntax, out: list[Element], budget: int
 ) -> int:
     """Like `pick_implicit`, but makes an `Element` of each."""
-    unpack, plain = syntax.element.unpack_from, PLAIN.get
-    make, append = Element._make, out.append
-    last = stop - 8
-    shift += 8
-    for _ in range(budget):
-        if pos > last:
-            break
-        group, element, length = unpack(buffer, pos)
-        tag = group << 16 | element
-        vr = plain(tag)
-        following = pos + 8 + length
-        if vr is None or length > LARGE or following > stop:
-            break
-        append(make((tag, vr, buffer[pos + 8 : following], pos + shift, length, None, False)))
-        pos = following
+    unpack, plain = syntax.element.unpack_from, PLAIN
+    append, kind, shift = out.append, Element, shift + 8
+    try:
+        for _ in range(budget):
+            group, element, length = unpack(buffer, pos)
+            tag = group << 16 | element
+            following = pos + 8 + length
+            if length > 1024 or following > stop or tag not in plain:
+                break
+            append(
+                _new(kind, (tag, plain[tag], buffer[pos + 8 : following], pos + shift, length, None, False))
+            )
+            pos = following
+    except struct.error:
+        pass
     return pos

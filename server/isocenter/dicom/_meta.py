@@ -16,7 +16,8 @@ from isocenter.dicom.uids import EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IM
 _EXPLICIT = Struct("<HHHH").unpack_from
 _IMPLICIT = Struct("<HHI").unpack_from
 _WORD = Struct("<I").unpack_from
-_BYTES = frozenset({0x00020000, 0x00020001, 0x00020102})
+_PRIVATE = 0x00020102
+_KEYWORDS = {tag: entry[2] for tag, entry in TAGS.items() if 0x00020001 < tag < 0x00030000}
 
 
 def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
@@ -31,29 +32,29 @@ def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
     elif buffer[:4] == b"DICM":
         pos = 4
     meta: dict[str, str] = {}
-    while (head := _head(buffer, pos)) is not None:
-        tag, start, length = head
-        value = bytes(buffer[start : start + length])
-        if len(value) < length:
+    while buffer[pos : pos + 2] == b"\x02\x00":
+        tag, start, length = _head(buffer, pos)
+        following = start + length
+        if following > len(buffer):
             break
-        entry = TAGS.get(tag)
-        if entry is not None and tag not in (0x00020000, 0x00020001):
-            text = value.decode("latin-1")
-            meta[entry[2]] = text if tag in _BYTES else text.strip(" \0")
-        pos = start + length
+        keyword = _KEYWORDS.get(tag)
+        if keyword is not None:
+            text = buffer[start:following].decode("latin-1")
+            meta[keyword] = text if tag == _PRIVATE else text.strip(" \0")
+        pos = following
     return meta, pos
 
 
-def _head(buffer: bytes | mmap.mmap, pos: int) -> tuple[int, int, int] | None:
-    """Tag, start and length of the meta element at `pos`; None when there is none."""
-    if pos + 8 > len(buffer) or buffer[pos : pos + 2] != b"\x02\x00":
-        return None
+def _head(buffer: bytes | mmap.mmap, pos: int) -> tuple[int, int, int]:
+    """Tag, start and length of the meta element at `pos`; a length beyond the buffer when it is cut off."""
+    if pos + 12 > len(buffer):
+        return 0, pos, 12
     group, element, letters, length = _EXPLICIT(buffer, pos)
     tag = group << 16 | element
     if letters in SHORT_LITTLE:
         return tag, pos + 8, length
     if letters in LONG_LITTLE:
-        return (tag, pos + 12, _WORD(buffer, pos + 8)[0]) if pos + 12 <= len(buffer) else None
+        return tag, pos + 12, _WORD(buffer, pos + 8)[0]
     return tag, pos + 8, _IMPLICIT(buffer, pos)[2]
 
 

@@ -11,12 +11,12 @@ of a deflated data set).
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from isocenter.dicom._elements import (
     IMPLICIT,
     LARGE,
+    NOTHING,
     Buffer,
     Element,
     Pixels,
@@ -83,7 +83,7 @@ class Walker:
         self.count = 0
         self.problems: list[str] = []
         self.pixels: Pixels | None = None
-        self.wanted: Collection[int] = ()
+        self.wanted = NOTHING
         self.verbatim = False
         self.picks: list[Element] = []
         self.unsettled: list[tuple[list[Element], int]] = []
@@ -141,7 +141,7 @@ class Walker:
             pos = build(self.buffer, pos, stop, self.shift, syntax, out, budget)
             self.count += len(out) - before
         else:
-            wanted = self.wanted if depth == 0 else ()
+            wanted = self.wanted if depth == 0 else NOTHING
             pick = pick_explicit if syntax.explicit else pick_implicit
             pos, walked = pick(self.buffer, pos, stop, self.shift, syntax, wanted, self.picks, budget)
             self.count += walked
@@ -260,7 +260,7 @@ class Walker:
         items: Items | None = None
         # Nothing in a small sequence can be large: its bytes stay as they are, however broken.
         small = end is not None and length <= LARGE
-        if out is not None or (depth == 0 and tag in self.wanted):
+        if out is not None or (depth == 0 and tag in self.wanted.tags):
             items = []
         elif small and depth + length // 16 < self.limits.depth:
             # Its elements are counted as if there were as many as may be.
@@ -347,7 +347,7 @@ class Walker:
             if element.vr == EITHER:
                 self.unsettled.append((out, len(out)))
             out.append(element)
-        elif depth == 0 and element.tag in self.wanted:
+        elif depth == 0 and element.tag in self.wanted.tags:
             self.picks.append(element)
 
     def _settle(self, since: int, out: list[Element] | None, depth: int) -> None:
