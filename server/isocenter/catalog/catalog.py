@@ -1,0 +1,122 @@
+"""The catalog of one dataset: its Delta Lake tables, written by the keeper, read at the versions the index
+names.
+
+Writers hand in record batches and the heads they build upon, and get new heads back; making those visible
+(one SQL transaction in the index) is the archive's work.  Readers ask for the files of a version.
+
+Not here: rows (`rows`), derived tables (`tables`), questions (`query`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import fs
+
+from isocenter.catalog.delta import DeltaLog
+from isocenter.catalog.parquet import Folder, write_file
+from isocenter.errors import InvalidValue
+
+INSTANCES = "instances"
+
+Heads = Mapping[str, int]
+
+
+class Catalog:
+    """The Delta tables below one folder.
+
+    Args:
+        root: a local folder (made when missing), or the URI of an object store folder (`s3://...`).
+        storage_options: delta-rs's options of the object store.
+    """
+
+    def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+        text = str(root)
+        self._options = storage_options
+        if "://" in text and not text.startswith("file://"):
+            self._filesystem, self._path = fs.FileSystem.from_uri(text)
+            self.root = text.rstrip("/")
+        else:
+            path = Path(text.removeprefix("file://")).absolute()
+            path.mkdir(parents=True, exist_ok=True)
+            self._filesystem, self._path, self.root = fs.LocalFileSystem(), str(path), str(path)
+        self._logs: dict[str, DeltaLog] = {}
+
+    @property
+    def local(self) -> bool:
+        """Whether the tables are files of this machine."""
+        return isinstance(self._filesystem, fs.LocalFileSystem)
+
+    def log(self, table: str) -> DeltaLog:
+        """The versions of one table."""
+        if table not in self._logs:
+            if not table.isidentifier():
+                raise InvalidValue(f"{table!r} cannot name a catalog table")
+            folder = Folder(self._filesystem, f"{self._path}/{table}")
+            self._logs[table] = DeltaLog(f"{self.root}/{table}", folder, self._options)
+        return self._logs[table]
+
+    def tables(self) -> list[str]:
+        """The names of the tables that exist."""
+        found = self._filesystem.get_file_info(fs.FileSelector(self._path, allow_not_found=True))
+        names = (info.base_name for info in found if info.type == fs.FileType.Directory)
+        return sorted(name for name in names if name.isidentifier() and self.log(name).exists)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    def files(self, table: str, version: int | None) -> list[str]:
+        """The data files of a version (paths, or URIs of an object store); none without a version."""
+        if version is None:
+            return []
+        return [f"{self.root}/{table}/{name}" for name in self.log(table).files(version)]
+
+    def schema(self, table: str, version: int | None) -> pa.Schema:
+        """The columns of a version; none without a version."""
+        return pa.schema([]) if version is None else self.log(table).schema(version)
+
+    def count(self, table: str, version: int | None) -> int:
+        """Rows of a version, tombstoned ones included."""
+        if version is None:
+            return 0
+        return sum(action["num_records"] for action in self.log(table).actions(version).values())
+
+    def sequence(self, table: str, version: int | None) -> int | None:
+        """The last sequence that was flushed into a version."""
+        return None if version is None else self.log(table).sequence(version)
+
+    # -- writing (the keeper alone) ------------------------------------------------------------------
+
+    def append(
+        self, data: Mapping[str, Iterable[pa.RecordBatch]], *, seq: int, heads: Heads
+    ) -> dict[str, int]:
+        """Append rows to tables, each upon its head; returns all heads, the new ones in place.
+
+        Nothing is visible until the index names the new heads. A table that is ahead of its head is first
+        restored to it, one that does not exist is created. All is durable when this returns.
+
+        Args:
+            data: record batches by table, those of one table of one schema.
+            seq: the highest sequence among them, kept as Delta's application transaction.
+            heads: the visible version of each table; a table without one counts as empty.
+        """
+        moved = dict(heads)
+        for table, batches in data.items():
+            kept = [batch for batch in batches if batch.num_rows]
+            if not kept:
+                continue
+            log = self.log(table)
+            delta = log.at_head(heads.get(table), kept[0].schema)
+            moved[table] = log.commit(delta, [write_file(log.folder, kept)], seq=seq)
+        return moved
+
+    def restore(self, table: str, version: int) -> int:
+        """Make a version the newest one; returns the number of the version that repeats it."""
+        return self.log(table).restore(version)
+
+    def vacuum(self, keep: Mapping[str, Iterable[int]], *, hours: float = 1.0) -> dict[str, list[str]]:
+        """Delete files that no version named in `keep` (heads and snapshots) holds, by table; returns
+        their names.
+        """
+        return {table: self.log(table).vacuum(versions, hours=hours) for table, versions in keep.items()}

@@ -1,0 +1,241 @@
+"""Questions to the catalog: predicate, level and columns become one DuckDB query over files, tail and
+tombstones.
+
+A `Scope` says exactly which rows exist: the data files of the visible version, the tail that is not flushed
+yet, and the tombstones.  An `Engine` keeps one warm DuckDB; it may be asked from several threads.
+
+At the levels above the instance a row appears when some instance of it satisfies the predicate (one
+instance, all of it); its values are those of its instance with the lowest sequence, blanks never win;
+`_size` is the sum over its instances, `_seq` and `_received` the highest.
+
+Not here: the predicate's meaning (`conditions`), SQL that a user wrote (`sandbox`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from isocenter.catalog import folding
+from isocenter.catalog.conditions import Conditions
+from isocenter.catalog.levels import computed, count_sql, literal, rows_sql
+from isocenter.dicom.levels import Level
+from isocenter.dicom.predicate import Everything, Predicate
+
+Order = Sequence[tuple[str, str]]
+
+TOMBSTONES = pa.schema([("sop_key", pa.int64()), ("uid", pa.string()), ("seq", pa.int64())])
+"""Rows with this key and SOPInstanceUID and a `_seq` up to `seq` are dead."""
+
+BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """The rows that a question is about.
+
+    Args:
+        files: data files of the visible version.
+        tail: rows not in the files yet, None when there are none (columns as `rows` makes them).
+        tombstones: table of schema `TOMBSTONES`, None when there are none.
+    """
+
+    files: tuple[str, ...] = ()
+    tail: pa.Table | None = None
+    tombstones: pa.Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is known of the rows of a scope before a question is planned."""
+
+    columns: dict[str, pa.DataType]
+    unconverted: frozenset[str]
+    source: str
+    dead: pa.Table | None = field(default=None)
+
+
+class Engine:
+    """A warm DuckDB that answers questions about scopes.
+
+    Args:
+        threads: DuckDB's worker threads; None is one a core.
+        memory_limit: DuckDB's limit, e.g. `2GB`; None is DuckDB's own.
+    """
+
+    def __init__(self, threads: int | None = None, memory_limit: str | None = None) -> None:
+        self._connection = duckdb.connect(":memory:")
+        self._connection.execute("SET parquet_metadata_cache=true; SET autoinstall_known_extensions=false")
+        self._connection.execute("SET autoload_known_extensions=false; SET TimeZone='UTC'")
+        if threads is not None:
+            self._connection.execute(f"SET threads={int(threads)}")
+        if memory_limit is not None:
+            self._connection.execute("SET memory_limit=$1", [memory_limit])
+        folding.register(self._connection)
+        self._lock = threading.Lock()
+        self._schemas: dict[str, dict[str, pa.DataType]] = {}
+        self._marks: dict[str, frozenset[str]] = {}
+        self._dead: tuple[tuple[str, ...], pa.Table | None, pa.Table | None, pa.Table] | None = None
+
+    def close(self) -> None:
+        """End DuckDB."""
+        self._connection.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- questions -------------------------------------------------------------------------------------
+
+    def query(
+        self,
+        scope: Scope,
+        level: Level = Level.INSTANCE,
+        predicate: Predicate | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        order: Order = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> pa.RecordBatchReader:
+        """The rows of a level that satisfy the predicate, as a stream of record batches.
+
+        Args:
+            scope: which rows exist.
+            level: patient, study, series or instance.
+            predicate: None is everything.
+            columns: keywords, dotted paths into sequences, private names `gggg,CREATOR,ee`, columns of ours,
+            or `*`;
+                None gives the attributes of the index at this level and above that occur.
+            order: pairs of column and `asc` or `desc`; by study, series and InstanceNumber otherwise.
+            limit: at most so many rows.
+            offset: leave out so many rows first.
+
+        Raises:
+            UnknownAttribute: naming the nearest keyword.
+            InvalidValue: a value cannot be compared with its attribute.
+        """
+        with self._rows(scope) as (cursor, rows):
+            conditions = Conditions(rows.columns, rows.unconverted, computed)
+            sql = rows_sql(level, conditions, Everything() if predicate is None else predicate, columns, order, limit, offset)
+            relation = cursor.sql(rows.source + sql, params=conditions.parameters)
+            return _streamed(relation, cursor)
+
+    def count(self, scope: Scope, level: Level = Level.INSTANCE, predicate: Predicate | None = None) -> int:
+        """How many rows `query` would give without limit."""
+        with self._rows(scope) as (cursor, rows):
+            conditions = Conditions(rows.columns, rows.unconverted, computed)
+            sql = count_sql(level, conditions, Everything() if predicate is None else predicate)
+            found = cursor.execute(rows.source + sql, conditions.parameters).fetchone()
+            cursor.close()
+            return int(found[0]) if found else 0
+
+    def columns(self, scope: Scope) -> dict[str, pa.DataType]:
+        """The columns that occur, with their Arrow types."""
+        return self._columns(scope)
+
+    # -- the rows of a scope ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _rows(self, scope: Scope) -> Iterator[tuple[duckdb.DuckDBPyConnection, _Rows]]:
+        cursor = self._connection.cursor()
+        try:
+            columns = self._columns(scope)
+            dead = self._dead_rows(scope, columns)
+            if scope.tail is not None:
+                cursor.register("_tail", scope.tail)
+            if dead is not None:
+                cursor.register("_dead", dead)
+            source = source_sql(scope, columns, dead is not None)
+            yield cursor, _Rows(columns, self._unconverted(scope), source, dead)
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _columns(self, scope: Scope) -> dict[str, pa.DataType]:
+        found: dict[str, pa.DataType] = {}
+        for path in scope.files:
+            if path not in self._schemas:
+                schema = pq.read_schema(path)
+                self._schemas[path] = {item.name: item.type for item in schema}
+            found |= self._schemas[path]
+        if scope.tail is not None:
+            found |= {item.name: item.type for item in scope.tail.schema}
+        return found
+
+    def _unconverted(self, scope: Scope) -> frozenset[str]:
+        """Names of attributes of which some row of the scope has its value in `json` only."""
+        found: set[str] = set()
+        for path in scope.files:
+            if path not in self._marks:
+                self._marks[path] = _marks(pq.read_table(path, columns=["_unconverted"]))
+            found |= self._marks[path]
+        if scope.tail is not None:
+            found |= _marks(scope.tail)
+        return frozenset(found)
+
+    def _dead_rows(self, scope: Scope, columns: dict[str, pa.DataType]) -> pa.Table | None:
+        """The sequences of dead rows; the UIDs are compared here, once, not in every question."""
+        if scope.tombstones is None or not scope.tombstones.num_rows:
+            return None
+        with self._lock:
+            known = self._dead
+            if known and (known[0], known[1], known[2]) == (scope.files, scope.tail, scope.tombstones):
+                return known[3]
+        cursor = self._connection.cursor()
+        try:
+            cursor.register("_tombstone", scope.tombstones)
+            if scope.tail is not None:
+                cursor.register("_tail", scope.tail)
+            source = source_sql(scope, columns, False)
+            dead = cursor.sql(
+                f"{source} SELECT DISTINCT i._seq AS seq FROM live i JOIN _tombstone t "
+                "ON t.sop_key = i._sop_key AND t.uid = i.SOPInstanceUID AND i._seq <= t.seq"
+            ).to_arrow_table()
+        finally:
+            cursor.close()
+        with self._lock:
+            self._dead = (scope.files, scope.tail, scope.tombstones, dead)
+        return dead
+
+
+def source_sql(scope: Scope, columns: dict[str, pa.DataType], dead: bool) -> str:
+    """`WITH live AS (...)`: the rows of files and tail, without dead ones."""
+    parts = []
+    if scope.files:
+        names = ", ".join(literal(path) for path in scope.files)
+        parts.append(f"SELECT * FROM read_parquet([{names}], union_by_name=true)")
+    if scope.tail is not None:
+        parts.append("SELECT * FROM _tail")
+    if not parts:
+        raise ValueError("a scope without rows has nothing to ask")
+    rows = " UNION ALL BY NAME ".join(parts)
+    where = " WHERE _seq NOT IN (SELECT seq FROM _dead)" if dead else ""
+    return f"WITH live AS NOT MATERIALIZED (SELECT * FROM ({rows}){where}) "
+
+
+def _marks(table: pa.Table) -> frozenset[str]:
+    column = table.column("_unconverted").combine_chunks()
+    return frozenset(column.flatten().unique().to_pylist())
+
+
+def _streamed(relation: Any, cursor: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:
+    """The relation's batches; the cursor closes behind the last."""
+    reader = relation.to_arrow_reader(BATCH_ROWS)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        finally:
+            cursor.close()
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
