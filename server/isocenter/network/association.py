@@ -231,9 +231,9 @@ class Association(UpperLayer):
     def abort(self, source: int = Source.USER, reason: int = 0, text: str = "aborted here") -> None:
         """Abort now (PS3.8 7.3; 7.4 with source 2). Tasks of the services are cancelled. Idempotent."""
         kind = End.ABORTED if source == Source.USER else End.PROVIDER_ABORTED
-        if not self._fire(Event.ABORT_REQUEST, Ending(kind, False, source, reason, text)):
-            if self._ending is None:
-                self._end(Ending(kind, False, source, reason, text))
+        ending = Ending(kind, False, source, reason, text)
+        if self._ending is None and not self._fire(Event.ABORT_REQUEST, ending):
+            self._end(ending)  # before there was a request: the table has no abort there
             self._kill()
 
     # -- messages that arrive (incoming.Owner) -----------------------------------------------------
