@@ -104,7 +104,7 @@ def pick_explicit(
     tags = wanted.big if big else wanted.little
     walked = 0
     try:
-        for walked in range(budget):
+        for walked in range(budget):  # noqa: B007 (it is the answer)
             number, letters, length = unpack(buffer, pos)
             following = pos + 8 + length
             if letters not in short or length > 1024 or following > stop:
@@ -127,7 +127,7 @@ def pick_implicit(
     unpack, plain, tags = syntax.quick.unpack_from, _PLAIN_LITTLE, wanted.little
     walked = 0
     try:
-        for walked in range(budget):
+        for walked in range(budget):  # noqa: B007 (it is the answer)
             number, length = unpack(buffer, pos)
             following = pos + 8 + length
             if length > 1024 or following > stop or number not in plain:
