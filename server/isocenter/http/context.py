@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from isocenter.config import Settings
@@ -30,18 +31,30 @@ class Context:
         archive: the open archive.
         settings: the settings it was opened with.
         tokens: who may ask.
-        pool: where CPU-bound work runs (a process pool); the long threads when None.
+        pool: where CPU-bound work runs: a process pool, or what gives it when it is first needed; the long
+            threads when None.
+        scratch: folder for converted objects on their way; `run` in the data folder when None.
+        dicom_port: the port that DICOM really listens on; the one of the settings when None.
     """
 
     def __init__(
-        self, archive: Archive, settings: Settings, tokens: Tokens, *, pool: Executor | None = None
+        self,
+        archive: Archive,
+        settings: Settings,
+        tokens: Tokens,
+        *,
+        pool: Executor | Callable[[], Executor] | None = None,
+        scratch: Path | None = None,
+        dicom_port: int | None = None,
     ) -> None:
         self.archive = archive
         self.settings = settings
         self.tokens = tokens
+        self.dicom_port = settings.dicom.port if dicom_port is None else dicom_port
         self._short = ThreadPoolExecutor(_SHORT_THREADS, thread_name_prefix="http-short")
         self._long = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="http-long")
         self._pool = pool
+        self.scratch = scratch or settings.data / "run"
 
     async def short(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes milliseconds but may block."""
@@ -53,7 +66,16 @@ class Context:
 
     async def compute(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what keeps a core busy; `work` and its arguments can be pickled."""
-        return await _in(self._pool or self._long, work, *args, **kwargs)
+        try:
+            return await _in(self._executor(), work, *args, **kwargs)
+        except BrokenExecutor:
+            # Other work broke it, or this one: once more, in what the pool is rebuilt as.
+            return await _in(self._executor(), work, *args, **kwargs)
+
+    def _executor(self) -> Executor:
+        if self._pool is None:
+            return self._long
+        return self._pool() if callable(self._pool) else self._pool
 
     def close(self) -> None:
         """Stop the threads when their work is done."""

@@ -47,7 +47,7 @@ _SECURITY_HEADERS = {
 class Handler(RequestHandler):
     """What all handlers share; a subclass says its face, who may use it and how large its body may be."""
 
-    face: ClassVar[str] = "other"
+    face: str = "other"
     """Label of metrics: one word for a family of routes."""
     actions: ClassVar[Mapping[str, Action]] = {"GET": Action.READ, "HEAD": Action.READ}
     """What each method does to the dataset; one that is not named needs an administrator."""

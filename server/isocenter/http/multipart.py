@@ -198,9 +198,16 @@ class MultipartWriter:
     """
 
     def __init__(self, media_type: str) -> None:
+        self.media_type = media_type
         self.boundary = secrets.token_hex(16)
         self.content_type = f'multipart/related; type="{media_type}"; boundary={self.boundary}'
         self._begun = False
+
+    def again(self) -> MultipartWriter:
+        """A writer of the same body from its start: what was written so far only measured it."""
+        other = MultipartWriter(self.media_type)
+        other.boundary, other.content_type = self.boundary, self.content_type
+        return other
 
     def head(self, headers: Mapping[str, str]) -> bytes:
         """What goes before a part: delimiter, its headers and the empty line."""

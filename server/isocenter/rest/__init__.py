@@ -1,1 +1,5 @@
-"""The automation API under /api (row 8)."""
+"""The automation API at `/api` (row 8)."""
+
+from isocenter.rest import changes, datasets, system, tables
+
+routes = [*system.routes, *tables.routes, *datasets.routes, *changes.routes]

@@ -1,0 +1,178 @@
+"""STOW-RS (PS3.18 10.5): instances as DICOM files, in parts or alone, of one study or many.
+
+The body goes to the archive while it arrives; the sender waits while the disk is behind. Each instance has
+its own result. Not here: instances as metadata and bulk data (JSON, XML): 415.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, ClassVar
+
+from isocenter import metrics
+from isocenter.archive import Origin
+from isocenter.dicom._meta import read_meta
+from isocenter.dicomweb.handler import DicomwebHandler
+from isocenter.dicomweb.store_answer import Result, answer, failure, success
+from isocenter.errors import BadRequest
+from isocenter.http.accept import MediaType, parse_media_type
+from isocenter.http.failures import UnsupportedMedia
+from isocenter.http.multipart import Event, MultipartReader, PartData, PartEnd, PartStart
+from isocenter.security import Action
+
+if TYPE_CHECKING:
+    from isocenter.archive import Reception, Stored
+
+# Instances whose group commit is still to come; more than two groups of 64 would only wait in memory.
+_UNDER_WAY = 128
+_BACKLOG = 4 * 1024 * 1024
+_PEEK = 4096
+_DICOM = "application/dicom"
+
+
+class Arrival:
+    """One instance on its way into the archive, with the UIDs that its file meta claims."""
+
+    def __init__(self, reception: Reception) -> None:
+        self.reception = reception
+        self.size = 0
+        self._peek = b""
+        self._done: Future[Stored] | None = None
+
+    def feed(self, data: bytes) -> None:
+        """More of the instance."""
+        if len(self._peek) < _PEEK:
+            self._peek += data[: _PEEK - len(self._peek)]
+        self.size += len(data)
+        self.reception.feed(data)
+
+    def finish(self) -> None:
+        """It is whole."""
+        self._done = self.reception.finish()
+
+    async def result(self) -> Result:
+        """What became of it, once that is durable."""
+        if self._done is None:
+            raise BadRequest("The body ends inside an instance")
+        try:
+            stored = await asyncio.wrap_future(self._done)
+        except Exception as error:  # noqa: BLE001 (each instance has its own result)
+            meta, _ = read_meta(self._peek)
+            claimed = (meta.get(f"MediaStorageSOP{what}UID", "") for what in ("Class", "Instance"))
+            return failure(error, *claimed)
+        metrics.instances_received.labels("stow", stored.outcome.kind).inc()
+        metrics.bytes_received.labels("stow").inc(self.size)
+        return success(stored.keys)
+
+
+class StoreHandler(DicomwebHandler):
+    """Store instances, of any study or only of the one that the path names."""
+
+    face = "stow"
+    actions: ClassVar = {**DicomwebHandler.actions, "POST": Action.STORE}
+
+    def prepare(self) -> None:
+        """Look at the type of the body before its first byte."""
+        self._current: Arrival | None = None
+        self._under_way: deque[Arrival] = deque()
+        self._results: list[Result] = []
+        self._events: Callable[[bytes], Iterator[Event]] | None = None
+        super().prepare()
+        if self.request.method == "POST" and not self._finished:
+            self._media = parse_media_type(self.request.headers.get("Content-Type", ""))
+            self._choose(self._media)
+
+    @property
+    def max_body_now(self) -> int:
+        """As large as the settings allow."""
+        return self.context.settings.http.max_body
+
+    def _choose(self, media: MediaType) -> None:
+        if media.name == _DICOM:
+            self._begin()
+            return
+        inner = media.get("type", _DICOM).lower()
+        if media.name not in ("multipart/related", "multipart/mixed") or inner != _DICOM:
+            raise UnsupportedMedia(
+                f"Instances are stored as {_DICOM}, not {media.get('type') or media.name or 'nothing'}",
+                hint='Content-Type: multipart/related; type="application/dicom"; boundary=...',
+            )
+        self._reader = MultipartReader(media.get("boundary"))
+        self._events = self._reader.feed
+
+    def receive(self, chunk: bytes) -> Awaitable[None] | None:
+        """Hand on what arrived; hold the sender back while the disk or the index is behind."""
+        if self._events is None:
+            if self._current is not None:
+                self._current.feed(chunk)
+        else:
+            for event in self._events(chunk):
+                self._take(event)
+        behind = self._current is not None and self._current.reception.backlog > _BACKLOG
+        return self._wait() if behind or len(self._under_way) > _UNDER_WAY else None
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, PartStart):
+            kind = parse_media_type(event.headers.get("content-type", _DICOM)).name
+            if kind in (_DICOM, "application/octet-stream"):
+                self._begin()
+            else:
+                self._results.append(failure(UnsupportedMedia(f"A part is {kind[:60]}, not {_DICOM}")))
+        elif self._current is None:
+            return
+        elif isinstance(event, PartData):
+            self._current.feed(bytes(event.data))
+        elif isinstance(event, PartEnd):
+            self._end()
+
+    def _begin(self) -> None:
+        origin = Origin(self.identity.name, self.dataset_name, self.request.remote_ip or "")
+        self._current = Arrival(self.dataset().receive(origin, study=self.target.study or None))
+
+    def _end(self) -> None:
+        if self._current is not None:
+            self._current.finish()
+            self._under_way.append(self._current)
+            self._current = None
+
+    async def _wait(self) -> None:
+        if self._current is not None:
+            await self._current.reception.drained()
+        while len(self._under_way) > _UNDER_WAY:
+            self._results.append(await self._under_way.popleft().result())
+
+    async def post(self, **_path: str) -> None:
+        """The body is over: wait for what is under way, and answer with the result of each instance."""
+        media_type = self.json_type()
+        try:
+            if self._events is not None:
+                for event in self._reader.finish():
+                    self._take(event)
+            self._end()
+        except BadRequest as error:
+            self._abort()
+            self._results.append(failure(error))
+        while self._under_way:
+            self._results.append(await self._under_way.popleft().result())
+        if not self._results:
+            raise BadRequest("The body holds no instance")
+        status, module = answer(self._results, self.root)
+        self.write_json(module, status=status, media_type=media_type)
+
+    def fail(self, error: Exception) -> None:
+        """A body that cannot be read on: nothing of the instance under way stays."""
+        self._abort()
+        super().fail(error)
+
+    def on_connection_close(self) -> None:
+        """The sender went away in the middle of an instance."""
+        super().on_connection_close()
+        self._abort()
+
+    def _abort(self) -> None:
+        if self._current is not None:
+            self._current.reception.abort()
+            self._current = None

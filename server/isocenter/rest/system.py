@@ -1,0 +1,70 @@
+"""`/api/system` and `/api/statistics`: what this server is and how much it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isocenter import __version__
+from isocenter.dicom.levels import Level
+from isocenter.dicom.predicate import Everything
+from isocenter.rest.handler import ApiHandler
+
+API_VERSION = 1
+
+
+class System(ApiHandler):
+    """Name, version and addresses; the shape is Orthanc's with fields of ours."""
+
+    async def get(self) -> None:
+        """Answer with one JSON object."""
+        settings = self.context.settings
+        datasets = [
+            {"Name": name, "DicomAet": dataset.ae_title} for name, dataset in settings.all_datasets().items()
+        ]
+        self.write_json(
+            {
+                "Name": "Isocenter",
+                "Version": __version__,
+                "ApiVersion": API_VERSION,
+                "DicomAet": settings.ae_title,
+                "DicomPort": self.context.dicom_port,
+                "HttpPort": _port(self.request.connection) or settings.http.port,
+                "DicomWebRoot": f"{self.base_url}/dicom-web",
+                "OverwriteInstances": settings.on_conflict == "replace",
+                "DatabaseBackend": "PostgreSQL" if settings.index.url else "SQLite",
+                "ReadOnly": False,
+                "Datasets": datasets,
+            }
+        )
+
+
+class Statistics(ApiHandler):
+    """Counts and sizes of a dataset; the shape is Orthanc's."""
+
+    async def get(self) -> None:
+        """`?dataset=`: one JSON object."""
+        dataset = self.dataset(self.get_query_argument("dataset", "main"))
+
+        def measure() -> dict[str, Any]:
+            counts = {level: dataset.count(level, Everything()) for level in Level}
+            size = dataset.size()
+            return {
+                "CountPatients": counts[Level.PATIENT],
+                "CountStudies": counts[Level.STUDY],
+                "CountSeries": counts[Level.SERIES],
+                "CountInstances": counts[Level.INSTANCE],
+                "TotalDiskSize": str(size),
+                "TotalDiskSizeMB": size // (1024 * 1024),
+            }
+
+        self.write_json(await self.context.long(measure))
+
+
+def _port(connection: object) -> int | None:
+    """The port of the listener that took this connection; None for a unix socket."""
+    socket = getattr(getattr(connection, "stream", None), "socket", None)
+    name = socket.getsockname() if socket is not None else None
+    return int(name[1]) if isinstance(name, tuple) and len(name) > 1 else None
+
+
+routes = [(r"/api/system", System), (r"/api/statistics", Statistics)]

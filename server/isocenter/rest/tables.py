@@ -1,0 +1,151 @@
+"""`/api/tables`: any attribute of the archive as a table, by predicate or by SQL; counts and column names.
+
+Answers stream as Arrow, NDJSON or CSV. Not here: DICOMweb searches, which have their own shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from isocenter.dicom.predicate import Predicate, from_json
+from isocenter.errors import BadRequest, NotAcceptable
+from isocenter.http.accept import negotiate, parse_accept
+from isocenter.rest.formats import OFFERED, encode
+from isocenter.rest.handler import ApiHandler, level_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LARGEST = 2**62
+
+
+class TableHandler(ApiHandler):
+    """Answers with a table."""
+
+    face = "tables"
+
+    def media_type(self) -> str:
+        """The form of the table that the client takes; Arrow when it takes any.
+
+        Raises:
+            NotAcceptable: it takes none of ours.
+        """
+        ranges = parse_accept(self.get_query_arguments("accept") or self.request.headers.get_list("Accept"))
+        chosen = negotiate(ranges, OFFERED)
+        if chosen is None:
+            raise NotAcceptable("A table is Arrow, NDJSON or CSV", hint=", ".join(OFFERED))
+        return chosen
+
+    async def send_table(self, make: Callable[[], pa.RecordBatchReader], media_type: str) -> None:
+        """Send the table whose reader `make()` opens; nothing is sent before the query begins to answer."""
+
+        def pieces() -> Generator[bytes, None, None]:
+            yield from encode(make(), media_type)
+
+        source = pieces()
+        try:
+            first = await self.context.long(next, source, b"")
+            self.set_header("Content-Type", media_type)
+            self.write(first)
+            while piece := await self._next(source):
+                await self.flush()
+                self.write(piece)
+        finally:
+            await self.context.long(source.close)
+
+    async def _next(self, source: Iterator[bytes]) -> bytes:
+        """The next piece that is not empty; `b""` at the end."""
+        while (piece := await self.context.long(next, source, None)) == b"":
+            pass
+        return piece or b""
+
+
+class Query(TableHandler):
+    """Rows at a level that satisfy a predicate, with the columns asked for."""
+
+    async def post(self) -> None:
+        """`{"dataset", "level", "where", "columns", "order", "limit", "offset"}`, all optional."""
+        media_type = self.media_type()
+        asked = self.fields(
+            dataset=str, level=str, where=dict, columns=list, order=list, limit=int, offset=int
+        )
+        dataset = self.dataset(asked["dataset"])
+        level, predicate = level_of(asked["level"]), _where(asked)
+        columns, order = _columns(asked["columns"]), _order(asked["order"])
+        limit, offset = _natural("limit", asked["limit"]), _natural("offset", asked["offset"]) or 0
+        await self.send_table(
+            lambda: dataset.table(level, predicate, columns, order=order, limit=limit, offset=offset),
+            media_type,
+        )
+
+
+class Count(ApiHandler):
+    """How many rows a query has."""
+
+    face = "tables"
+
+    async def post(self) -> None:
+        """`{"dataset", "level", "where"}` gives `{"count": n}`."""
+        asked = self.fields(dataset=str, level=str, where=dict)
+        dataset, level, predicate = self.dataset(asked["dataset"]), level_of(asked["level"]), _where(asked)
+        self.write_json({"count": await self.context.long(dataset.count, level, predicate)})
+
+
+class Sql(TableHandler):
+    """The answer of one SELECT of the user, run apart and within limits."""
+
+    async def post(self) -> None:
+        """`{"dataset", "sql"}`."""
+        media_type = self.media_type()
+        asked = self.fields(dataset=str, sql=str)
+        if not (asked["sql"] or "").strip():
+            raise BadRequest("There is no statement", hint='{"sql": "SELECT ..."}')
+        dataset, text = self.dataset(asked["dataset"]), asked["sql"]
+        await self.send_table(lambda: dataset.sql(text), media_type)
+
+
+class Columns(ApiHandler):
+    """What can be asked for."""
+
+    face = "tables"
+
+    async def get(self) -> None:
+        """`?dataset=&level=`: a list of `{"name", "type", "description"}`."""
+        dataset = self.dataset(self.get_query_argument("dataset", "main"))
+        level = level_of(self.get_query_argument("level", "instance"))
+        self.write_json(await self.context.long(lambda: [dict(one) for one in dataset.columns(level)]))
+
+
+def _where(asked: dict[str, Any]) -> Predicate:
+    return from_json(asked["where"])
+
+
+def _columns(given: list[Any] | None) -> list[str] | None:
+    if given is not None and not all(isinstance(name, str) for name in given):
+        raise BadRequest("columns is a list of names")
+    return given
+
+
+def _order(given: list[Any] | None) -> list[tuple[str, str]]:
+    order = []
+    for entry in given or []:
+        name, direction = entry if isinstance(entry, list) and len(entry) == 2 else (entry, "asc")
+        if not isinstance(name, str) or direction not in ("asc", "desc"):
+            raise BadRequest("order is a list of [name, asc or desc]")
+        order.append((name, direction))
+    return order
+
+
+def _natural(name: str, value: int | None) -> int | None:
+    if value is not None and not 0 <= value < _LARGEST:
+        raise BadRequest(f"{name} is not negative")
+    return value
+
+
+routes = [
+    (r"/api/tables/query", Query),
+    (r"/api/tables/count", Count),
+    (r"/api/tables/sql", Sql),
+    (r"/api/tables/columns", Columns),
+]
