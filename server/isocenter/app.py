@@ -80,24 +80,37 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.callback(archive.close)
         state = open_state(settings.data)
         stack.callback(state.close)
-        pool = _pool()
-        stack.callback(pool.shutdown, cancel_futures=True)
-        context = Context(archive, settings, Tokens(state, local=local), pool=pool)
+        pool = _Pool()
+        stack.callback(pool.close)
+        context = Context(archive, settings, Tokens(state, local=local), pool=pool.get())
         stack.callback(context.close)
         http = make_server(make_application(context, [*dicomweb.routes, *rest.routes]), context)
         stack.push_async_callback(http.close_all_connections)
         http.add_sockets(sockets.http)
         stack.callback(http.stop)
-        dimse = DimseServer(archive, settings, pool=pool)
+        scratch = settings.data / "run" / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        dimse = DimseServer(archive, settings, pool=pool.get, scratch=scratch)
         stack.push_async_callback(dimse.stop)
         dimse.listen(sockets.dicom, sockets.dicom_tls)
         yield
 
 
-def _pool() -> ProcessPoolExecutor:
-    """Where CPU-bound work runs; its processes start with the first work."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max(os.cpu_count() or 1, 1), mp_context=context)
+class _Pool:
+    """Where CPU-bound work runs; its processes start with the first work, and a broken pool is made anew."""
+
+    def __init__(self) -> None:
+        self._made: ProcessPoolExecutor | None = None
+
+    def get(self) -> ProcessPoolExecutor:
+        if self._made is None or getattr(self._made, "_broken", False):
+            context = multiprocessing.get_context("spawn")
+            self._made = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context)
+        return self._made
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.shutdown(cancel_futures=True)
 
 
 def _check_exposure(settings: Settings) -> None:

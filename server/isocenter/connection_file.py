@@ -1,9 +1,9 @@
 """The connection file: how a notebook on the same machine finds a running server and may use it.
 
-`<data>/run/connection.json`, readable by its owner alone, holds the address and the token of this start. A link
-in the user's runtime folder (`$XDG_RUNTIME_DIR/isocenter/`, else `~/.local/state/isocenter/`) leads to it, so
-that a client need not know the data folder. Both go when the server stops; what a killed server left is
-overwritten by the next and recognised by its process being gone.
+`<data>/run/connection.json`, readable by its owner alone, holds the address and the token of this start. A
+link to it in the user's runtime folder (`$XDG_RUNTIME_DIR/isocenter/`, else `~/.local/state/isocenter/`) spares
+clients from knowing the data folder. Both go when the server stops; what a killed server left is overwritten
+by the next and recognised by its process being gone.
 """
 
 from __future__ import annotations
@@ -16,12 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
-def runtime_folder() -> Path:
-    """Where links to the connection files of this user's servers are."""
-    if told := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(told) / "isocenter"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "isocenter"
+from isocenter.client.connect import runtime_folder
 
 
 @contextlib.contextmanager
@@ -57,6 +52,6 @@ def _link(path: Path) -> Path | None:
         link.unlink(missing_ok=True)
         link.symlink_to(path)
     except OSError:
-        # No home folder to write to (a service account): the client is then told the data folder or the address.
+        # No home folder to write to (a service account): clients are told the address or the data folder.
         return None
     return link

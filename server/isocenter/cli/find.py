@@ -1,0 +1,110 @@
+"""`isocenter find`: any attribute, by an expression, as a table, CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from isocenter.cli import output
+from isocenter.client.connect import connect
+from isocenter.client.frame import Frame
+from isocenter.errors import BadRequest
+
+LEVELS = {"study": "studies", "series": "series", "instance": "instances"}
+FORMATS = ("table", "csv", "json", "parquet")
+SCREEN_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked on the command line. `columns` None: those of the index."""
+
+    expression: str
+    level: str
+    columns: tuple[str, ...] | None
+    limit: int | None
+    format: str
+    output: Path | None
+    count: bool
+
+
+def run(asked: Request, *, url: str | None, token: str | None, dataset: str) -> int:
+    """Ask and print; exit code 0, also when nothing is found."""
+    if asked.level not in LEVELS:
+        raise BadRequest(f"No level {asked.level!r}", hint="one of " + ", ".join(LEVELS))
+    if asked.format not in FORMATS:
+        raise BadRequest(f"No format {asked.format!r}", hint="one of " + ", ".join(FORMATS))
+    if asked.format == "parquet" and asked.output is None and sys.stdout.isatty():
+        raise BadRequest("Parquet is binary", hint="name a file: --output studies.parquet")
+    with connect(url, token, dataset=dataset) as archive:
+        frame: Frame = getattr(archive, LEVELS[asked.level])
+        if asked.expression:
+            frame = frame.where(asked.expression)
+        if asked.count:
+            output.tell_json({"count": frame.count()}) if asked.format == "json" else print(frame.count())
+            return 0
+        if asked.columns:
+            frame = frame.select(*asked.columns)
+        if asked.limit is not None:
+            frame = frame.head(asked.limit)
+        _WRITERS[asked.format](frame, asked)
+    return 0
+
+
+def _table(frame: Frame, asked: Request) -> None:
+    rows = list(frame.head(SCREEN_ROWS).rows())
+    columns = asked.columns or frame.shown
+    output.table(columns, ([_text(row.get(name)) for name in columns] for row in rows))
+    if len(rows) == SCREEN_ROWS and (total := frame.count()) > SCREEN_ROWS:
+        output.err.print(f"{SCREEN_ROWS} of {total} rows; --format csv gives all", style="dim")
+
+
+def _csv(frame: Frame, asked: Request) -> None:
+    with _opened(asked, "w") as file:
+        writer: csv.DictWriter[str] | None = None
+        for row in frame.rows():
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            writer.writerow({name: _text(value) for name, value in row.items()})
+
+
+def _json(frame: Frame, asked: Request) -> None:
+    """A JSON array, written row by row."""
+    with _opened(asked, "w") as file:
+        between = "[\n"
+        for row in frame.rows():
+            file.write(between + json.dumps(row, default=str, ensure_ascii=False))
+            between = ",\n"
+        file.write("\n]\n" if between == ",\n" else "[]\n")
+
+
+def _parquet(frame: Frame, asked: Request) -> None:
+    import pyarrow.parquet
+
+    with _opened(asked, "wb") as file:
+        pyarrow.parquet.write_table(frame.to_arrow(), file, compression="zstd")
+
+
+_WRITERS = {"table": _table, "csv": _csv, "json": _json, "parquet": _parquet}
+
+
+@contextlib.contextmanager
+def _opened(asked: Request, mode: str) -> Iterator[IO[Any]]:
+    if asked.output is None:
+        yield sys.stdout.buffer if "b" in mode else sys.stdout
+        return
+    with open(asked.output, mode, newline=None if "b" in mode else "") as file:
+        yield file
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return "\\".join(map(str, value)) if isinstance(value, list) else str(value)
