@@ -1,1 +1,39 @@
-"""The SQL index that answers DICOM queries (row 3)."""
+"""The index: SQL tables that answer DICOM queries, and the one commit point of a dataset.
+
+`open_index` opens (and creates or migrates) the index of one dataset; `Index.writer` changes it, `Index.reader`
+answers from it.  Records exchanged with other packages are in `records`.  What the index is for and how it
+stays right together with the catalog is told in `server/docs/architecture.md`.
+
+Not here: bytes of objects, every attribute of an instance (the catalog has them), who may do what.
+"""
+
+from isocenter.index.group import GroupCommit
+from isocenter.index.opening import Index, open_index
+from isocenter.index.reader import Reader
+from isocenter.index.records import (
+    Change,
+    ConflictObject,
+    Outcome,
+    Put,
+    StoredInstance,
+    TailRow,
+    Tombstone,
+    View,
+)
+from isocenter.index.writer import Writer
+
+__all__ = [
+    "Change",
+    "ConflictObject",
+    "GroupCommit",
+    "Index",
+    "Outcome",
+    "Put",
+    "Reader",
+    "StoredInstance",
+    "TailRow",
+    "Tombstone",
+    "View",
+    "Writer",
+    "open_index",
+]

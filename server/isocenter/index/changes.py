@@ -1,0 +1,67 @@
+"""The change log: what was committed, in order, for whoever follows the dataset.
+
+Every commit that changes something appends to it, in the same transaction.  Other processes notice a commit by
+`Reader.data_version` and read on from the last `id` they know.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from isocenter.dicom.levels import Level
+from isocenter.index.database import Session
+from isocenter.index.records import Change
+
+COLUMNS = (
+    "kind",
+    "level",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "seq",
+    "time",
+    "detail",
+)
+
+Line = tuple[str, str, str, str, str, int, int, str]
+
+
+def now() -> int:
+    """Microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def line(
+    kind: str,
+    level: Level | None = None,
+    uids: Sequence[str] = ("", "", ""),
+    *,
+    seq: int = 0,
+    at: int = 0,
+    detail: str = "",
+) -> Line:
+    """One line of the log, not yet written."""
+    return (kind, level.value if level else "", uids[0], uids[1], uids[2], seq, at or now(), detail)
+
+
+def append(session: Session, lines: Sequence[Line]) -> None:
+    """Append lines."""
+    session.insert("change", COLUMNS, lines)
+
+
+def since(session: Session, after: int, limit: int) -> list[Change]:
+    """Lines after the one with id `after`, oldest first."""
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    rows = session.rows(f"SELECT id, {names} FROM change WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    return [Change(*row) for row in rows]
+
+
+def last_id(session: Session) -> int:
+    """Id of the latest line, 0 when there is none."""
+    return int(session.rows("SELECT COALESCE(MAX(id), 0) FROM change")[0][0])
+
+
+def trim(session: Session, keep: int) -> int:
+    """Delete all but the latest `keep` lines; how many went."""
+    return session.run("DELETE FROM change WHERE id <= (SELECT MAX(id) FROM change) - ?", (keep,))

@@ -1,0 +1,346 @@
+"""One group of stored objects becomes rows, inside one write transaction.
+
+What becomes of each object is decided here, against what is visible and against the group's earlier members:
+identical bytes change nothing; other bytes of a known SOP instance follow `on_conflict`.
+
+Not here: the transaction (`writer`), when a group is formed (`group`), bytes of objects (`objects`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isocenter.dicom.levels import Level
+from isocenter.dicom.uids import key_of
+from isocenter.index import changes, schema
+from isocenter.index.columns import INSTANCE_SQL, encode_instance, plain
+from isocenter.index.database import Session, insert_text, select_text
+from isocenter.index.epochs import Epoch, current, end, store
+from isocenter.index.records import OnConflict, Outcome, Put
+from isocenter.index.summary import Member, Summary
+from isocenter.index.told import Told, to_text, told_by
+
+_INSTANCE = (
+    "sop_key",
+    "study_key",
+    "series_key",
+    "upper_id",
+    "seq",
+    *INSTANCE_SQL,
+    "transfer_syntax",
+    "data_set_offset",
+    "object",
+    "odd_path",
+    "size",
+    "sha256",
+    "file_sha256",
+    "source_aet",
+    "called_aet",
+    "received",
+    "problems",
+    "v0",
+)
+_TAIL = tuple(column.name for column in schema.tail.columns)
+_CONFLICT = (*schema.conflict.content, "v0")
+_KNOWN = (
+    "sop_key",
+    "SOPInstanceUID",
+    "id",
+    "v0",
+    "study_key",
+    "series_key",
+    "upper_id",
+    "seq",
+    "size",
+    "received",
+    "object",
+    "sha256",
+)
+
+
+@dataclass(slots=True)
+class Known:
+    """A visible instance that has the SOP Instance UID of a new object."""
+
+    row: int
+    v0: int
+    study_key: int
+    series_key: int
+    upper_id: int
+    seq: int
+    size: int
+    received: int
+    object: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An object of the group, prepared before the transaction: everything that needs no database."""
+
+    put: Put
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    study_key: int
+    series_key: int
+    sop_key: int
+    told: Told
+    cells: list[Any]
+    seq: int = 0
+    operation: str = "put"
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        """Study, series and SOP Instance UID."""
+        return self.study_uid, self.series_uid, self.sop_uid
+
+
+def prepare(put: Put) -> Candidate:
+    """Work out keys and column values. Raises KeyError when a unique key is missing."""
+    uids = [plain(put.keys[name]) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
+    study, series, sop = (key_of(uid) for uid in uids)
+    return Candidate(put, *uids, study, series, sop, told_by(put.keys), encode_instance(put.keys))
+
+
+class Ingest:
+    """One group inside one write transaction."""
+
+    def __init__(self, session: Session, on_conflict: OnConflict, default_issuer: str) -> None:
+        self.session = session
+        self.on_conflict = on_conflict
+        self.epoch: Epoch = current(session)
+        self.summary = Summary(session, self.epoch, default_issuer)
+        self.known: dict[str, Known] = {}
+        self.fresh: dict[str, Candidate] = {}
+        self.ended: list[tuple[str, Known]] = []
+        self.beside: list[Candidate] = []
+        self.lines: list[changes.Line] = []
+
+    def run(self, group: Sequence[Candidate]) -> list[Outcome]:
+        """Decide and write; the outcomes are in the order of the group."""
+        self._find_known(group)
+        outcomes = [self._decide(candidate) for candidate in group]
+        if self.fresh or self.beside:
+            self._write()
+        return outcomes
+
+    # -- deciding --------------------------------------------------------------------------------------
+
+    def _find_known(self, group: Sequence[Candidate]) -> None:
+        wanted = {candidate.sop_uid for candidate in group}
+        text = select_text("instance", _KNOWN, "{among} AND v1 IS NULL")
+        keys = [candidate.sop_key for candidate in group]
+        for _, uid, *rest in self.session.among(text, "sop_key", keys):
+            if uid in wanted:
+                self.known[uid] = Known(*rest)
+        pairs = {(candidate.study_key, candidate.series_key) for candidate in group}
+        pairs |= {(known.study_key, known.series_key) for known in self.known.values()}
+        self.summary.find(pairs)
+
+    def _decide(self, candidate: Candidate) -> Outcome:
+        known = self.known.get(candidate.sop_uid)
+        earlier = self.fresh.get(candidate.sop_uid)
+        there = earlier.put if earlier else known
+        if there is None:
+            return self._store(candidate)
+        seq = earlier.seq if earlier else known.seq if known else 0
+        if there.sha256 == candidate.put.sha256:
+            return Outcome("duplicate", seq, there.object)
+        if self.on_conflict == "reject":
+            return Outcome("rejected", 0, "", reason="other bytes are stored under this SOP Instance UID")
+        if self.on_conflict == "replace":
+            return self._replace(candidate, there.object)
+        return self._keep(candidate)
+
+    def _store(self, candidate: Candidate) -> Outcome:
+        if not self.summary.accepts(
+            candidate.study_uid, candidate.study_key, candidate.series_uid, candidate.series_key
+        ):
+            return Outcome("rejected", 0, "", reason="its UID has the 64-bit key of another UID")
+        candidate.seq = self.epoch.next_seq()
+        self.fresh[candidate.sop_uid] = candidate
+        self.lines.append(self._line("stored", candidate))
+        return Outcome("stored", candidate.seq, candidate.put.object)
+
+    def _replace(self, candidate: Candidate, previous: str) -> Outcome:
+        if not self.summary.accepts(
+            candidate.study_uid, candidate.study_key, candidate.series_uid, candidate.series_key
+        ):
+            return Outcome("rejected", 0, "", reason="its UID has the 64-bit key of another UID")
+        known = self.known.pop(candidate.sop_uid, None)
+        if known is not None:
+            self.ended.append((candidate.sop_uid, known))
+        candidate.seq = self.epoch.next_seq()
+        candidate.operation = "replace"
+        self.fresh[candidate.sop_uid] = candidate
+        self.lines.append(self._line("replaced", candidate))
+        return Outcome("replaced", candidate.seq, candidate.put.object, previous)
+
+    def _keep(self, candidate: Candidate) -> Outcome:
+        for other in self.beside:
+            if other.sop_uid == candidate.sop_uid and other.put.sha256 == candidate.put.sha256:
+                return Outcome("duplicate", other.seq, other.put.object)
+        text = 'sop_key = ? AND "SOPInstanceUID" = ? AND sha256 = ? AND v1 IS NULL'
+        stored = self.session.rows(
+            select_text("conflict", ("seq", "object"), text),
+            (candidate.sop_key, candidate.sop_uid, candidate.put.sha256),
+        )
+        if stored:
+            return Outcome("duplicate", *stored[0])
+        candidate.seq = self.epoch.next_seq()
+        self.beside.append(candidate)
+        self.lines.append(self._line("conflict", candidate))
+        return Outcome("conflict", candidate.seq, candidate.put.object)
+
+    def _line(self, kind: str, candidate: Candidate) -> changes.Line:
+        return changes.line(
+            kind, Level.INSTANCE, candidate.uids, seq=candidate.seq, at=candidate.put.received
+        )
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        if self.ended:
+            end_instances(self.session, self.epoch, self.summary, [known for _, known in self.ended])
+            bury(
+                self.session,
+                self.epoch,
+                [(key_of(uid), uid, self.fresh[uid].seq - 1) for uid, _ in self.ended],
+            )
+        fresh = list(self.fresh.values())
+        uppers = upper_ids(self.session, {candidate.told for candidate in fresh})
+        self.session.insert("instance", _INSTANCE, [self._instance_cells(c, uppers[c.told]) for c in fresh])
+        self.session.insert("tail", _TAIL, [tail_cells(candidate) for candidate in fresh])
+        self.session.insert("conflict", _CONFLICT, [conflict_cells(c, self.epoch) for c in self.beside])
+        for c in fresh:
+            sop_class = plain(c.put.keys.get("SOPClassUID", ""))
+            member = Member(
+                c.study_key, c.series_key, uppers[c.told], c.seq, c.put.size, c.put.received, sop_class
+            )
+            self.summary.add(member, c.told)
+        self.summary.finish()
+        born = [
+            changes.line(f"new-{level.value}", level, (study, series, ""))
+            for level, study, series in self.summary.born
+        ]
+        changes.append(self.session, [*born, *self.lines])
+        store(self.session, self.epoch)
+
+    def _instance_cells(self, candidate: Candidate, upper: int) -> list[Any]:
+        put = candidate.put
+        return [
+            candidate.sop_key,
+            candidate.study_key,
+            candidate.series_key,
+            upper,
+            candidate.seq,
+            *candidate.cells,
+            put.transfer_syntax,
+            put.data_set_offset,
+            put.object,
+            int(is_odd_path(put.object, candidate.sop_uid)),
+            put.size,
+            put.sha256,
+            put.file_sha256,
+            put.source_aet,
+            put.called_aet,
+            put.received,
+            json.dumps(put.problems) if put.problems else None,
+            self.epoch.now,
+        ]
+
+
+def is_odd_path(path: str, sop_uid: str) -> bool:
+    """Whether the SOP Instance UID cannot be read from the name of the object."""
+    name = path.rpartition("/")[2]
+    return not name.startswith(f"{sop_uid}.")
+
+
+def end_instances(session: Session, epoch: Epoch, summary: Summary, gone: Sequence[Known]) -> None:
+    """End visible instances and count them out."""
+    end(session, schema.instance, epoch, [(known.row, known.v0) for known in gone])
+    for known in gone:
+        summary.remove(
+            Member(
+                known.study_key, known.series_key, known.upper_id, known.seq, known.size, known.received, ""
+            )
+        )
+
+
+def bury(session: Session, epoch: Epoch, graves: Sequence[tuple[int, str, int]]) -> None:
+    """Set the tombstone of each (SOP key, SOP Instance UID, sequence up to which it holds)."""
+    text = select_text("tombstone", ("SOPInstanceUID", "id", "v0"), "{among} AND v1 IS NULL")
+    uids = {uid for _, uid, _ in graves}
+    found = session.among(text, "sop_key", [key for key, _, _ in graves])
+    end(session, schema.tombstone, epoch, {(row, v0) for uid, row, v0 in found if uid in uids})
+    session.insert(
+        "tombstone", ("sop_key", "SOPInstanceUID", "seq", "v0"), [(*grave, epoch.now) for grave in graves]
+    )
+
+
+def upper_ids(session: Session, told: set[Told]) -> dict[Told, int]:
+    """The ids of these sets of values; new ones are inserted."""
+    texts = {to_text(one): one for one in told}
+    digests = {text: key_of(text) for text in texts}
+    select = select_text("upper_values", ("told", "id"), "{among}")
+    found = {t: i for t, i in session.among(select, "digest", list(digests.values())) if t in texts}
+    missing = [text for text in texts if text not in found]
+    if missing:
+        session.many(
+            insert_text("upper_values", ("digest", "told")), [(digests[text], text) for text in missing]
+        )
+        fresh = session.among(select, "digest", [digests[text] for text in missing])
+        found |= {text: row for text, row in fresh if text in texts}
+    return {one: found[text] for text, one in texts.items()}
+
+
+def tail_cells(candidate: Candidate) -> tuple[Any, ...]:
+    """The row of `tail` for a new instance."""
+    put = candidate.put
+    return (
+        candidate.seq,
+        candidate.operation,
+        candidate.study_key,
+        candidate.series_key,
+        candidate.sop_key,
+        candidate.sop_uid,
+        put.transfer_syntax,
+        put.data_set_offset,
+        put.object,
+        put.size,
+        put.sha256,
+        put.file_sha256,
+        put.source_aet,
+        put.called_aet,
+        put.received,
+        put.header,
+    )
+
+
+def conflict_cells(candidate: Candidate, epoch: Epoch) -> tuple[Any, ...]:
+    """The row of `conflict` for an object that stays beside the visible one."""
+    put = candidate.put
+    return (
+        candidate.sop_key,
+        candidate.sop_uid,
+        candidate.series_uid,
+        candidate.study_uid,
+        put.transfer_syntax,
+        put.data_set_offset,
+        put.object,
+        put.size,
+        put.sha256,
+        put.file_sha256,
+        put.source_aet,
+        put.called_aet,
+        put.received,
+        json.dumps(put.problems) if put.problems else None,
+        json.dumps(dict(put.keys), ensure_ascii=False),
+        put.header,
+        candidate.seq,
+        epoch.now,
+    )

@@ -1,0 +1,57 @@
+"""Opening the index of one dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from isocenter.index.database import Database
+from isocenter.index.migrate import prepare_sqlite
+from isocenter.index.reader import Reader
+from isocenter.index.sqlite import Sqlite
+from isocenter.index.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The index of one dataset, open: `writer` changes it, `reader` answers from it. Safe for threads."""
+
+    database: Database
+    writer: Writer
+    reader: Reader
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.database.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_index(
+    place: str | Path, *, dataset: str = "main", default_issuer: str = "", lock_timeout: float = 20.0
+) -> Index:
+    """Open an index, creating or migrating it where needed.
+
+    Args:
+        place: path of the SQLite file, or a `postgresql://` URL.
+        dataset: name of the dataset; names its schema in PostgreSQL.
+        default_issuer: IssuerOfPatientID of patients that come without one.
+        lock_timeout: seconds a writer waits for its turn.
+
+    Raises:
+        Unavailable: it is locked, or cannot be opened or written.
+        Damaged: the file is no index, or a newer Isocenter wrote it.
+    """
+    database: Database
+    path = Path(place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = Sqlite(path, lock_timeout=lock_timeout)
+    prepare_sqlite(database)
+    return Index(database, Writer(database, default_issuer=default_issuer), Reader(database))
