@@ -93,6 +93,11 @@ def _trim(text: str) -> str:
     return "\\".join([part.strip(" \0") for part in text.split("\\")])
 
 
+def tags_of(name: str) -> tuple[int, ...]:
+    """The tags that `text_of` needs of the top level."""
+    return _CHARSET, KEYWORDS.get(path_of(name)[0], -1)
+
+
 def text_of(elements: list[Element], name: str, note: Note) -> str | None:
     """The text of the element called `name`, which may be a dotted path."""
     path = tuple(KEYWORDS.get(word, -1) for word in path_of(name))
@@ -115,6 +120,11 @@ def _inner(
                 yield from _inner(element.items or [], path[1:], characters, note)
             elif text := text_of_value(element, characters, note):
                 yield text
+
+
+def text_of_ascii(element: Element) -> str | None:
+    """The text of a value whose VR is ASCII by the standard."""
+    return text_of_value(element, charset.DEFAULT, charset.ignore)
 
 
 def text_of_value(element: Element, characters: charset.CharacterSet, note: Note) -> str | None:

@@ -11,9 +11,13 @@ import io
 import mmap
 import os
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 from isocenter.dicom._limits import Limits, UnreadableHeader
+
+ReadAt = Callable[[int, int], bytes]
+"""Reads (offset, length) of a file; fewer bytes at its end."""
 
 FIRST = 16 * 1024
 NEXT = 64 * 1024
@@ -149,6 +153,21 @@ def windows_of(source: object) -> Windows:
     if isinstance(source, (bytearray, memoryview)):
         return Pieces(source)
     return File(source)  # type: ignore[arg-type]
+
+
+def reader_of(source: bytes | bytearray | memoryview | mmap.mmap | Readable) -> ReadAt:
+    """How to read single stretches of a source."""
+    if isinstance(source, (bytes, bytearray, memoryview, mmap.mmap)):
+        return lambda offset, length: bytes(source[offset : offset + length])
+    descriptor = _descriptor(source)
+    if descriptor is not None:
+        return lambda offset, length: os.pread(descriptor, length, offset)
+
+    def read(offset: int, length: int) -> bytes:
+        source.seek(offset)
+        return _read_fully(source, length)
+
+    return read
 
 
 def _descriptor(file: Readable) -> int | None:

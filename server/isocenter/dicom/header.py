@@ -10,20 +10,20 @@ Not here: the walk itself (`_walker`), text (`charset`), DICOM JSON (`json_model
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from struct import Struct
 
 from isocenter.dicom import _keys
-from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax
+from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax, Wanted
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
 from isocenter.dicom._meta import look, read_meta
 from isocenter.dicom._walker import Walker
 from isocenter.dicom._windows import Inflated, Readable, Whole, windows_of
 from isocenter.dicom.uids import (
-    DEFLATED_LITTLE_ENDIAN,
     EXPLICIT_BIG_ENDIAN,
     EXPLICIT_LITTLE_ENDIAN,
     IMPLICIT_LITTLE_ENDIAN,
+    is_deflated,
 )
 
 __all__ = ["Element", "Header", "IndexKeys", "Limits", "PixelData", "UnreadableHeader", "read_header"]
@@ -31,9 +31,6 @@ __all__ = ["Element", "Header", "IndexKeys", "Limits", "PixelData", "UnreadableH
 PixelData = Pixels
 IndexKeys = dict[str, str]
 Source = bytes | bytearray | memoryview | mmap.mmap | Readable
-
-DEFLATED = frozenset({DEFLATED_LITTLE_ENDIAN, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-"""Transfer syntaxes whose data set is a deflated stream (PS3.5 A.5, JPIP Referenced Deflate)."""
 
 _NATIVE = frozenset({IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG_ENDIAN})
 _SYNTAX = {IMPLICIT_LITTLE_ENDIAN: IMPLICIT, EXPLICIT_BIG_ENDIAN: BIG}
@@ -115,7 +112,7 @@ class Header:
         if len(raw) < _PACKED.size or raw[0] != _VERSION:
             raise UnreadableHeader("Not a packed header of this version")
         _, vr, tag, offset, length, span = _PACKED.unpack_from(raw)
-        start = 0 if transfer_syntax in DEFLATED else data_set_offset
+        start = 0 if is_deflated(transfer_syntax) else data_set_offset
         pixel_data = None
         if tag:
             known = None if length == _ENCAPSULATED else length
@@ -138,7 +135,7 @@ class Header:
     @property
     def deflated(self) -> bool:
         """Whether offsets count in the inflated stream and not in the file."""
-        return self.transfer_syntax in DEFLATED
+        return is_deflated(self.transfer_syntax)
 
     @property
     def raw(self) -> bytes:
@@ -189,11 +186,18 @@ class Header:
             self._keys = _keys.decode(self._picks or [], assume_charset, self.note)
         return self._keys
 
+    def pick(self, tags: Collection[int]) -> list[Element]:
+        """The top-level elements of these tags, without building the others."""
+        walker = self._walker()
+        walker.wanted = Wanted(tags)
+        walker.level(0, walker.end, self._syntax(), 0, None)
+        return walker.picks
+
     def text(self, keyword: str) -> str | None:
         """The text of one top-level attribute (or of a dotted path), None when it is missing or large."""
         if keyword in _keys.NAMES:
             return self.index_keys().get(keyword)
-        return _keys.text_of(self.tree(), keyword, self.note)
+        return _keys.text_of(self.pick(_keys.tags_of(keyword)), keyword, self.note)
 
     def note(self, problem: str) -> None:
         """Add to the problems what a reader of values found."""
@@ -236,7 +240,7 @@ def read_header(source: Source, *, transfer_syntax: str | None = None, limits: L
     meta, start = ({}, 0) if transfer_syntax is not None else read_meta(buffer)
     told = transfer_syntax or meta.get("TransferSyntaxUID") or None
     size = windows.size
-    if told in DEFLATED:
+    if told and is_deflated(told):
         inflated = Inflated(windows, start, limits)
         walker = Walker(inflated.at(0), 0, inflated.size, windows=inflated, limits=limits)
         pos = 0
