@@ -1,4 +1,4 @@
-"""Isocenter at home in Jupyter: an extension of Jupyter Server. It imports the client of `isocenter` alone."""
+"""Isocenter at home in Jupyter: an extension of Jupyter Server, made of the client of `isocenter` alone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The server extension, attach mode: it says which Isocenter server a notebook of this Jupyter would connect to.
+"""The server extension: it says which Isocenter server a notebook of this Jupyter would connect to.
 
 It neither starts a server nor passes requests on to one.
 """

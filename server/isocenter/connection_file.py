@@ -1,9 +1,9 @@
 """The connection file: how a notebook on the same machine finds a running server and may use it.
 
 `<data>/run/connection.json`, readable by its owner alone, holds the address and the token of this start. A
-link to it in the user's runtime folder (`$XDG_RUNTIME_DIR/isocenter/`, else `~/.local/state/isocenter/`) spares
-clients from knowing the data folder. Both go when the server stops; what a killed server left is overwritten
-by the next and recognised by its process being gone.
+link to it in the user's runtime folder (`$XDG_RUNTIME_DIR/isocenter/`, else `~/.local/state/isocenter/`)
+spares clients from knowing the data folder. Both go when the server stops; what a killed server left is
+overwritten by the next and recognised by its process being gone.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import sys
 from collections.abc import Iterator
@@ -58,21 +57,17 @@ def run(asked: Request, *, url: str | None, token: str | None, dataset: str) -> 
 
 
 def _table(frame: Frame, asked: Request) -> None:
-    rows = list(frame.head(SCREEN_ROWS).rows())
-    columns = asked.columns or frame.shown
-    output.table(columns, ([_text(row.get(name)) for name in columns] for row in rows))
-    if len(rows) == SCREEN_ROWS and (total := frame.count()) > SCREEN_ROWS:
-        output.err.print(f"{SCREEN_ROWS} of {total} rows; --format csv gives all", style="dim")
+    shown = frame.preview(SCREEN_ROWS)
+    output.table(shown.columns, ([_text(row.get(name)) for name in shown.columns] for row in shown.rows))
+    if shown.total is not None and shown.total > len(shown.rows):
+        output.err.print(f"{len(shown.rows)} of {shown.total} rows; --format csv gives all", style="dim")
 
 
 def _csv(frame: Frame, asked: Request) -> None:
-    with _opened(asked, "w") as file:
-        writer: csv.DictWriter[str] | None = None
-        for row in frame.rows():
-            if writer is None:
-                writer = csv.DictWriter(file, list(row))
-                writer.writeheader()
-            writer.writerow({name: _text(value) for name, value in row.items()})
+    if asked.output is not None:
+        frame.to_csv(str(asked.output))
+    else:
+        sys.stdout.write(frame.to_csv() or "")
 
 
 def _json(frame: Frame, asked: Request) -> None:
