@@ -32,6 +32,8 @@ CLIENT_MAY_IMPORT = {
     "isocenter.dicom.attributes",
     "isocenter.dicom.predicate",
     "isocenter.dicom.expression",
+    "isocenter.dicom.terms",
+    "isocenter.dicom.wording",
     "isocenter.dicom.values",
     "isocenter.dicom.uids",
     "isocenter.dicom._dictionary_table",

@@ -1,0 +1,174 @@
+"""`Archive`: one dataset of one server, as `isocenter.connect` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from isocenter.client.display.html import Preview, facts_html, table_html
+from isocenter.client.frame import Frame, SqlTable
+from isocenter.dicom.levels import Level
+from isocenter.errors import InvalidQuery, IsocenterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.client.store import StoreReport
+    from isocenter.client.transport import Transport
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column that may be asked for: its name, its Arrow type by name, and what it is."""
+
+    name: str
+    type: str
+    description: str = ""
+
+
+class ColumnList(tuple[ColumnInfo, ...]):
+    """Columns, shown as a table; `find` narrows them."""
+
+    __slots__ = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names alone."""
+        return [column.name for column in self]
+
+    def find(self, text: str) -> ColumnList:
+        """Those whose name or description has this text; case does not count."""
+        wanted = text.lower()
+        return ColumnList(c for c in self if wanted in c.name.lower() or wanted in c.description.lower())
+
+    def _repr_html_(self) -> str:
+        rows = [{"name": c.name, "type": c.type, "description": c.description} for c in self]
+        return table_html(Preview(f"{len(rows)} columns", ("name", "type", "description"), rows, len(rows)))
+
+
+class Archive:
+    """A dataset of a server: frames of what it holds, SQL, and storing into it.
+
+    A context manager: leaving it closes the connections. Safe to use from several threads.
+    """
+
+    def __init__(self, transport: Transport, dataset: str = "main") -> None:
+        self.transport = transport
+        self.dataset_name = dataset
+
+    @property
+    def url(self) -> str:
+        """Address of the server."""
+        return self.transport.url
+
+    @property
+    def studies(self) -> Frame:
+        """A lazy table, a study a row."""
+        return Frame(self.transport, self.dataset_name, Level.STUDY)
+
+    @property
+    def series(self) -> Frame:
+        """A lazy table, a series a row."""
+        return Frame(self.transport, self.dataset_name, Level.SERIES)
+
+    @property
+    def instances(self) -> Frame:
+        """A lazy table, an instance a row."""
+        return Frame(self.transport, self.dataset_name, Level.INSTANCE)
+
+    def dataset(self, name: str) -> Archive:
+        """The same server, another dataset."""
+        return Archive(self.transport, name)
+
+    def sql(self, text: str) -> SqlTable:
+        """The answer to one SELECT over the catalog's tables (`instances`, `series`, …), in DuckDB's SQL.
+
+        Nothing runs before the answer is asked for (`to_pandas`, `to_arrow`, display, …).
+        """
+        if not text.strip():
+            raise InvalidQuery("The SQL is empty", hint='archive.sql("SELECT count(*) FROM instances")')
+        return SqlTable(self.transport, self.dataset_name, text)
+
+    def columns(self, level: Level | str = Level.INSTANCE) -> ColumnList:
+        """The columns that frames of this level may ask for.
+
+        Args:
+            level: `study`, `series` or `instance`.
+        """
+        try:
+            chosen = Level(level)
+        except ValueError:
+            raise InvalidQuery(f"There is no level {level!r}", hint="study, series or instance") from None
+        told = self.transport.get("/api/tables/columns", dataset=self.dataset_name, level=chosen.value)
+        return ColumnList(
+            ColumnInfo(column["name"], str(column.get("type") or ""), str(column.get("description") or ""))
+            for column in told
+        )
+
+    def store(
+        self,
+        source: object,
+        *,
+        progress: bool | Callable[[int, int], None] = True,
+        connections: int = 4,
+    ) -> StoreReport:
+        """Store DICOM objects: a folder, a file, a zip, pydicom data sets, bytes, or a list of these.
+
+        Files of a folder that are no DICOM objects are left out and listed. A file that the server refuses
+        does not stop the others: the report says what became of each.
+
+        Args:
+            source: what to store.
+            progress: show it, or a function called with bytes sent and bytes in all.
+            connections: uploads at the same time.
+
+        Returns:
+            A report: `report.stored`, `report.failed`, `report.skipped`, shown as a table.
+
+        Raises:
+            NotFound: there is no such file.
+            IsocenterError: the server cannot be reached or refuses all storing (credentials, rights).
+        """
+        from isocenter.client.store import store
+
+        return store(self, source, progress=progress, connections=connections)
+
+    def system(self) -> dict[str, Any]:
+        """What the server says of itself: name, version, AE title, ports."""
+        told = self.transport.get("/api/system")
+        if not isinstance(told, dict):
+            raise IsocenterError(f"{self.url} is no Isocenter server", hint="its /api/system is no object")
+        return told
+
+    def close(self) -> None:
+        """Close the connections; using the archive again opens new ones."""
+        self.transport.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[object]:
+        raise TypeError("an archive is not a list: iterate archive.studies, .series or .instances")
+
+    def __repr__(self) -> str:
+        return f"<Isocenter archive {self.dataset_name!r} at {self.url}>"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {}
+        try:
+            system = self.system()
+            facts["server"] = f"{system.get('Name', 'Isocenter')} {system.get('Version', '')} at {self.url}"
+            facts["AE title"] = f"{system.get('DicomAet', '')}, port {system.get('DicomPort', '')}"
+            for name, frame in (
+                ("studies", self.studies),
+                ("series", self.series),
+                ("instances", self.instances),
+            ):
+                facts[name] = f"{frame.count():,}"
+        except IsocenterError as error:
+            facts["error"] = str(error)
+        return facts_html(f"Archive {self.dataset_name}", facts)
