@@ -1,7 +1,7 @@
 """The change log: what was committed, in order, for whoever follows the dataset.
 
-Every commit that changes something appends to it, in the same transaction.  Other processes notice a commit by
-`Reader.data_version` and read on from the last `id` they know.
+Every commit that changes something appends to it, in the same transaction.  Other processes notice a commit
+by `Reader.data_version` and read on from the last `id` they know.
 """
 
 from __future__ import annotations

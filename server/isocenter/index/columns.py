@@ -1,7 +1,7 @@
 """Which SQL columns hold which attribute, and how the text of a value becomes the values of its columns.
 
 Every attribute of `isocenter.dicom.attributes.INDEX` has one column named like it (dots become `__`); what
-cannot be compared as it was sent has a second one: folded names, normalised times, numbers of decimal strings.
+cannot be compared as it was sent has a second one: folded names, normalised times, numbers of decimals.
 Blank values are null.  Not here: the tables themselves (see `schema`).
 """
 
@@ -63,9 +63,7 @@ def _column(level: Level, name: str) -> Column:
     kind = values.kind(attribute.vr)
     multiple = attribute.multiple or len(path) > 1
     shape: Shape = "text"
-    if kind in ("uid", "name"):
-        shape = kind
-    elif not multiple and kind in ("date", "time", "datetime", "age"):
+    if kind in ("uid", "name") or (not multiple and kind in ("date", "time", "datetime", "age")):
         shape = kind
     elif not multiple and kind == "number":
         shape = "integer" if attribute.vr not in ("DS", "FL", "FD") else "decimal"

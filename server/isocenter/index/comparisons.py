@@ -193,14 +193,10 @@ def _range(dialect: Dialect, column: Column, place: Place, term: Range) -> Fragm
         return _within(column, place, term)
     if column.multiple or column.shape == "name":
         raise Unsupported(f"The index has no order for {column.name}")
-    where, bounds = place.compared, [term.low, term.high]
-    if column.shape in ("integer", "decimal"):
-        low, high = (None if bound is None else _number(column, bound) for bound in bounds)
-    elif column.shape == "age":
-        low, high = (None if bound is None else _age(column, bound) for bound in bounds)
-    else:
-        low, high = (None if bound is None else str(bound).strip() for bound in bounds)
+    where = place.compared
+    if column.shape not in ("integer", "decimal", "age"):
         where = place.sent if dialect == "sqlite" else f'{place.sent} COLLATE "C"'
+    low, high = (None if bound is None else _bound(column, bound) for bound in (term.low, term.high))
     return _between(where, low, high, term.low_open, term.high_open)
 
 
@@ -241,6 +237,12 @@ def _sortable(bound: Any) -> str | None:
     if isinstance(bound, date):
         return values.format_date(bound)
     return clock(bound) if 0 <= bound < values.DAY else ("" if bound < 0 else "9")
+
+
+def _bound(column: Column, value: Scalar) -> Scalar:
+    if column.shape == "age":
+        return _age(column, value)
+    return _number(column, value) if column.shape in ("integer", "decimal") else str(value).strip()
 
 
 def _number(column: Column, value: Scalar) -> int | float:

@@ -38,9 +38,13 @@ from isocenter.index.database import Dialect, quoted
 
 ALIAS = {Level.PATIENT: "p", Level.STUDY: "s", Level.SERIES: "e", Level.INSTANCE: "i"}
 JOIN = {
-    Level.STUDY: "study s ON s.patient_key = p.patient_key AND s.patient_identity = p.identity AND s.v1 IS NULL",
+    Level.STUDY: (
+        "study s ON s.patient_key = p.patient_key AND s.patient_identity = p.identity AND s.v1 IS NULL"
+    ),
     Level.SERIES: "series e ON e.study_key = s.study_key AND e.v1 IS NULL",
-    Level.INSTANCE: "instance i ON i.study_key = e.study_key AND i.series_key = e.series_key AND i.v1 IS NULL",
+    Level.INSTANCE: (
+        "instance i ON i.study_key = e.study_key AND i.series_key = e.series_key AND i.v1 IS NULL"
+    ),
 }
 """How a level hangs below the one above it."""
 
@@ -149,10 +153,8 @@ class Conditions:
     def of(self, predicate: Predicate) -> str:
         """The condition on rows of the root; its parameters are appended to `params`."""
         terms = predicate.terms if isinstance(predicate, And) else (predicate,)
-        here, below = [], []
-        for term in terms:
-            level = lowest_level(term)
-            (below if level is not None and self._is_below(level) else here).append(term)
+        below = [term for term in terms if self._is_below(lowest_level(term) or self.root)]
+        here = [term for term in terms if term not in below]
         parts = [self._term(term) for term in here]
         if below:
             parts.append(self._below(And(tuple(below))))

@@ -1,8 +1,8 @@
 """Epochs: how rows are born, replaced and ended, and what snapshot, reset and prune do to them.
 
-A versioned row is visible now while `v1` is null, and visible at snapshot epoch `s` when `v0 <= s` and `v1` is
-null or greater than `s`.  The first change of a row in a new epoch ends it and inserts a copy; later changes
-in the same epoch happen in place.  Reset moves forward, into a new epoch, so no other snapshot changes.
+A versioned row is visible now while `v1` is null, and visible at snapshot epoch `s` when `v0 <= s` and `v1`
+is null or greater than `s`.  The first change of a row in a new epoch ends it and inserts a copy; later
+changes in the same epoch happen in place.  Reset moves forward, into a new epoch, so no other snapshot changes.
 
 All functions run inside the caller's write transaction, where the epoch is read anew each time.
 """
@@ -140,7 +140,8 @@ def _reset_table(session: Session, table: Versioned, to: int, now: int) -> None:
     # The plus keeps the planner on the index of v1: almost every row satisfies the first term.
     session.run(
         f"INSERT INTO {name} ({content}, v0) SELECT {content}, ? FROM {name} o"
-        f" WHERE +v0 <= ? AND v1 > ? AND NOT EXISTS (SELECT 1 FROM {name} n WHERE {identity} AND n.v1 IS NULL)",
+        " WHERE +v0 <= ? AND v1 > ?"
+        f" AND NOT EXISTS (SELECT 1 FROM {name} n WHERE {identity} AND n.v1 IS NULL)",
         (now, to, to),
     )
 

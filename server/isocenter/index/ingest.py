@@ -61,6 +61,10 @@ _KNOWN = (
 )
 
 
+UNIQUE_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+"""What every instance must have."""
+
+
 @dataclass(slots=True)
 class Known:
     """A visible instance that has the SOP Instance UID of a new object."""
@@ -101,9 +105,11 @@ class Candidate:
 
 def prepare(put: Put) -> Candidate:
     """Work out keys and column values. Raises KeyError when a unique key is missing."""
-    uids = [plain(put.keys[name]) for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
-    study, series, sop = (key_of(uid) for uid in uids)
-    return Candidate(put, *uids, study, series, sop, told_by(put.keys), encode_instance(put.keys))
+    study, series, sop = (plain(put.keys[name]) for name in UNIQUE_KEYS)
+    if not (study and series and sop):
+        raise KeyError(next(name for name in UNIQUE_KEYS if not plain(put.keys[name])))
+    keys = key_of(study), key_of(series), key_of(sop)
+    return Candidate(put, study, series, sop, *keys, told_by(put.keys), encode_instance(put.keys))
 
 
 class Ingest:

@@ -1,7 +1,7 @@
 """Bringing an index to the present schema.
 
-A new one is created whole and stamped.  One that is behind is migrated by alembic, in a writer's turn, after a
-copy was made.  One that a newer Isocenter wrote is refused.
+A new one is created whole and stamped.  One that is behind is migrated by alembic, in a writer's turn, after
+a copy was made.  One that a newer Isocenter wrote is refused.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Reader:
         return Conditions(level, session.dialect, disagrees)
 
     def count(self, level: Level, predicate: Predicate | None = None) -> int:
-        """How many objects of a level satisfy a predicate; totals of upper rows are used where they say it."""
+        """How many objects of a level satisfy a predicate; from totals of upper rows where they say it."""
         predicate = Everything() if predicate is None else predicate
         lowest = lowest_level(predicate)
         with self.database.read() as session:
@@ -132,7 +132,7 @@ class Reader:
         """Heads, tail, tombstones and epoch of one moment; tail rows above sequence `since` only."""
         with self.database.read() as session:
             epoch = epochs.current(session)
-            heads = dict(session.rows("SELECT name, version FROM catalog_head"))
+            heads: dict[str, int] = dict(session.rows("SELECT name, version FROM catalog_head"))
             tail = _tail(session, "seq > ? ORDER BY seq", (since,))
             seqs = [row[0] for row in session.rows("SELECT seq FROM tail ORDER BY seq")]
             graves = session.rows('SELECT sop_key, "SOPInstanceUID", seq FROM tombstone WHERE v1 IS NULL')

@@ -20,7 +20,7 @@ class Put:
 
     Attributes:
         keys: `Header.index_keys()`: keyword (or dotted path) to Unicode text, multiple values joined by a
-            backslash; absent means missing.  StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID are required.
+            backslash; absent means missing.  The UIDs of study, series and instance are required.
         header: the raw header, packed with zlib; goes to the tail as it is.
         transfer_syntax: UID the data set is encoded in.
         data_set_offset: where the data set begins in the object file.
@@ -53,8 +53,8 @@ class Outcome(NamedTuple):
 
     `stored`: a new instance.  `duplicate`: the same bytes were there; nothing changed, `object` is the path
     in use.  `conflict`: the first stays visible, this object is kept beside it.  `replaced`: this one is
-    visible now, `previous` is the path it replaced.  `rejected`: refused, nothing changed; `reason` says why.
-    `seq` is the sequence of the instance or conflict (of the one already there for a duplicate; 0 if rejected).
+    visible now, `previous` is the path it replaced.  `rejected`: refused, nothing changed; `reason` says
+    why.  `seq` is the sequence of the instance or conflict (of the one there for a duplicate; 0 if rejected).
     """
 
     kind: Kind
@@ -220,7 +220,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a deletion took: instances, and their objects and conflict objects (which other epochs may keep)."""
+    """What a deletion took: instances, their objects and conflict objects (which other epochs may keep)."""
 
     instances: int
     objects: list[str] = field(default_factory=list)

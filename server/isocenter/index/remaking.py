@@ -56,8 +56,8 @@ class Remaking:
         """A study some of whose series were remade; whether it has instances left."""
         key = (row.values["study_key"],)
         found = self.session.rows(
-            'SELECT SUM(instances), SUM(size), MIN(first_seq), MAX(received), COUNT(*), "Modality", sop_classes'
-            f' FROM series WHERE {_IN_STUDY} AND v1 IS NULL GROUP BY "Modality", sop_classes',
+            'SELECT SUM(instances), SUM(size), MIN(first_seq), MAX(received), COUNT(*), "Modality",'
+            f" sop_classes FROM series WHERE {_IN_STUDY} AND v1 IS NULL GROUP BY 6, 7",
             key,
         )
         _set_totals(row, found, self.epoch)
@@ -90,7 +90,7 @@ class Remaking:
 
     def _show(self, row: LevelRow, told: list[tuple[int, int]]) -> None:
         ids = [upper for upper, _ in told]
-        texts = (
+        texts: dict[int, str] = (
             dict(self.session.among("SELECT id, told FROM upper_values WHERE {among}", "id", ids))
             if ids
             else {}

@@ -70,7 +70,8 @@ def _conditions(level: Level, target: Target, default_issuer: str) -> tuple[str,
     uid = plain(uid)
     if not uid:
         raise InvalidValue("What is to be deleted must be named: an empty UID or PatientID names nothing")
-    where, params = [], []
+    where: list[str] = []
+    params: list[Any] = []
     if level is Level.PATIENT:
         where.append(_PATIENT + (")" if issuer is None else " AND patient_identity = ?)"))
         params += [uid] if issuer is None else [uid, f"{issuer or default_issuer}\x1f{uid}"]

@@ -35,7 +35,7 @@ _VISIBLE = text("v1 IS NULL")
 _ENDED = text("v1 IS NOT NULL")
 _ROWID = BigInteger().with_variant(Integer(), "sqlite")
 _FIRST: dict[Shape, type[TypeEngine[object]]] = {"integer": BigInteger}  # type: ignore[dict-item]
-_SECOND: dict[Shape, type[TypeEngine[object]]] = {"decimal": Float, "age": Float}  # type: ignore[dict-item]
+_SECOND: dict[Shape, type[TypeEngine[object]]] = {"decimal": Float, "age": Float}
 
 
 @dataclass(frozen=True, slots=True)

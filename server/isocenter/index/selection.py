@@ -86,7 +86,10 @@ def _source(level: Level, names: Sequence[str]) -> str:
     if level is Level.SERIES:
         source += " JOIN study s ON s.study_key = e.study_key AND s.v1 IS NULL"
     if level is not Level.PATIENT and any(name in _PATIENT_COUNTS for name in names):
-        source += " JOIN patient p ON p.patient_key = s.patient_key AND p.identity = s.patient_identity AND p.v1 IS NULL"
+        source += (
+            " JOIN patient p ON p.patient_key = s.patient_key AND p.identity = s.patient_identity"
+            " AND p.v1 IS NULL"
+        )
     return source
 
 
@@ -151,7 +154,7 @@ def count_query(
 ) -> Query:
     """The statement of `Reader.count`: rows of the level, or totals of the lowest level asked about."""
     order = list(Level)
-    at = Level.STUDY if lowest is None or lowest is Level.PATIENT else lowest
+    at: Level = Level.STUDY if lowest is None or lowest is Level.PATIENT else lowest
     at = level if order.index(at) >= order.index(level) else at
     made = conditions(at)
     where = made.of(predicate)

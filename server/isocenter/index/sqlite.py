@@ -1,7 +1,7 @@
 """SQLite behind the index: connections, pragmas, the writers' queue, and what its errors mean.
 
-WAL with `synchronous=FULL`: a commit is on the disk when it returns.  Checkpoints run beside the writers, in a
-thread of their own, so that no commit waits for one.  The file must lie on a local file system.
+WAL with `synchronous=FULL`: a commit is on the disk when it returns.  Checkpoints run beside the writers, in
+a thread of their own, so that no commit waits for one.  The file must lie on a local file system.
 """
 
 from __future__ import annotations
@@ -141,10 +141,13 @@ class Sqlite:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-                if self._closed:
-                    connection.close()
-                else:
-                    self._readers.put(connection)
+                self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._readers.put(connection)
 
     def data_version(self) -> int:
         """SQLite's own counter of other connections' commits."""

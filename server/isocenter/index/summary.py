@@ -1,9 +1,9 @@
 """What patient, study and series rows say of the instances below them, kept current in the same commit.
 
 A level shows of each attribute the value of its instance with the lowest sequence; blanks never win; other
-values are kept beside it and matched too.  New instances have the highest sequences, so adding them only fills
-blanks and adds other values.  When instances go, the values are found again from `upper_values`, but only
-where that can make a difference.
+values are kept beside it and matched too.  New instances have the highest sequences, so adding them only
+fills blanks and adds other values.  When instances go, the values are found again from `upper_values`, but
+only where that can make a difference.
 
 A patient is (issuer, PatientID); a study without a PatientID is a patient of its own.
 """
