@@ -5,6 +5,7 @@ An error comment has at most 64 characters and no patient data: it names what is
 
 from __future__ import annotations
 
+from isocenter.archive.ingest import Mismatch
 from isocenter.errors import (
     Conflict,
     Forbidden,
@@ -43,6 +44,7 @@ _OF_ERROR: tuple[tuple[type[IsocenterError], int, str], ...] = (
     (NoSpace, OUT_OF_RESOURCES, "no space"),
     (Unavailable, OUT_OF_RESOURCES, "busy, try again later"),
     (UnreadableObject, CANNOT_UNDERSTAND, "the data set cannot be read"),
+    (Mismatch, DOES_NOT_MATCH_SOP_CLASS, "command and data set disagree"),
     (Conflict, CONFLICT, "another object is stored under this UID"),
     (Forbidden, NOT_AUTHORIZED, "not authorized"),
 )

@@ -1,0 +1,133 @@
+"""A stored object made ready to be sent in what was accepted for it: as stored, else transcoded.
+
+As stored, the data set is cut from the object's own file. Else it is transcoded without loss in the process
+pool into a scratch file, which has no name any more when it is sent.
+Not here: the sending (:mod:`isocenter.dimse.suboperations`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+
+from isocenter.archive import StoredInstance
+from isocenter.dicom import transcode, uids
+from isocenter.dimse.session import Session
+from isocenter.errors import IsocenterError
+from isocenter.network.association import Association
+from isocenter.network.negotiation import Context, Proposal
+from isocenter.network.send import FileRange
+
+_UNCOMPRESSED = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN)
+_MOST_CONTEXTS = 128
+
+
+class NotAccepted(IsocenterError):
+    """The peer accepted no context in which this object can be sent."""
+
+    code = "not-accepted"
+
+
+@dataclass(slots=True)
+class Ready:
+    """An object and the context it goes in; `close` it after it was sent."""
+
+    context: Context
+    data: FileRange
+
+    def close(self) -> None:
+        """Close its file."""
+        os.close(self.data.fd)
+
+
+async def prepare(session: Session, association: Association, instance: StoredInstance) -> Ready:
+    """The object, opened, in a context that `association` accepted.
+
+    Raises:
+        NotAccepted: there is none, not even for it transcoded.
+        IsocenterError: it cannot be read or transcoded.
+    """
+    context = association.context_for(instance.SOPClassUID, instance.transfer_syntax)
+    if context is not None:
+        return Ready(context, await asyncio.to_thread(_as_stored, session, instance))
+    for syntax in _UNCOMPRESSED:
+        context = association.context_for(instance.SOPClassUID, syntax)
+        if context is not None:
+            return Ready(context, await _transcoded(session, instance, syntax))
+    raise NotAccepted("No presentation context was accepted for this object")
+
+
+def _as_stored(session: Session, instance: StoredInstance) -> FileRange:
+    """The range of the data set in the object's file; a remote object is fetched to a scratch file first."""
+    path = session.dataset.objects.path(instance.object)
+    if path is not None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile(dir=session.around.scratch) as scratch:
+            with session.dataset.objects.open(instance.object) as source:
+                shutil.copyfileobj(source, scratch, 1024 * 1024)
+            scratch.flush()
+            fd = os.dup(scratch.fileno())
+    offset = instance.data_set_offset
+    return FileRange(fd, offset, os.fstat(fd).st_size - offset)
+
+
+async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -> FileRange:
+    """The data set in another transfer syntax, from the pool; a broken pool gets a second chance."""
+    source = await asyncio.to_thread(_as_stored, session, instance)
+    target, name = tempfile.mkstemp(dir=session.around.scratch, suffix=".transcoded")
+    try:
+        arguments = (
+            f"/proc/{os.getpid()}/fd/{source.fd}",
+            source.offset,
+            instance.transfer_syntax,
+            syntax,
+            name,
+        )
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(session.around.pool(), transcode.to_file, *arguments)
+        except BrokenExecutor:
+            await loop.run_in_executor(session.around.pool(), transcode.to_file, *arguments)
+        return FileRange(os.dup(target), 0, os.fstat(target).st_size)
+    finally:
+        os.close(target)
+        os.unlink(name)
+        os.close(source.fd)
+
+
+def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:
+    """What to propose for sending these: one list for each association that is needed.
+
+    For each SOP class: each stored transfer syntax alone in a context, then Explicit and Implicit VR Little
+    Endian in another. All contexts of a SOP class that fit are in one association (128 at most).
+    """
+    syntaxes: dict[str, dict[str, None]] = {}
+    for instance in instances:
+        syntaxes.setdefault(instance.SOPClassUID, {})[instance.transfer_syntax] = None
+    associations: list[list[Proposal]] = [[]]
+    for sop_class, stored in syntaxes.items():
+        for chunk in _chunks(list(stored), _MOST_CONTEXTS - 1):
+            contexts = [Proposal(sop_class, (syntax,)) for syntax in chunk]
+            contexts.append(Proposal(sop_class, _UNCOMPRESSED))
+            if len(associations[-1]) + len(contexts) > _MOST_CONTEXTS:
+                associations.append([])
+            associations[-1] += contexts
+    return [each for each in associations if each]
+
+
+def serves(contexts: Iterable[Proposal], instance: StoredInstance) -> bool:
+    """Whether an association with these proposals is the one for this object."""
+    return any(
+        each.abstract_syntax == instance.SOPClassUID and instance.transfer_syntax in each.transfer_syntaxes
+        for each in contexts
+    )
+
+
+def _chunks(syntaxes: list[str], size: int) -> Iterable[list[str]]:
+    return (syntaxes[start : start + size] for start in range(0, len(syntaxes), size))
