@@ -71,19 +71,19 @@ class Arrival:
 class StoreHandler(DicomwebHandler):
     """Store instances, of any study or only of the one that the path names."""
 
-    face = "stow"
     actions: ClassVar = {**DicomwebHandler.actions, "POST": Action.STORE}
 
-    def prepare(self) -> None:
+    def check(self) -> None:
         """Look at the type of the body before its first byte."""
         self._current: Arrival | None = None
         self._under_way: deque[Arrival] = deque()
         self._results: list[Result] = []
         self._events: Callable[[bytes], Iterator[Event]] | None = None
-        super().prepare()
-        if self.request.method == "POST" and not self._finished:
-            self._media = parse_media_type(self.request.headers.get("Content-Type", ""))
-            self._choose(self._media)
+        super().check()
+        if self.request.method == "POST":
+            self.face = "stow"
+            self._answer_type = self.json_type()
+            self._choose(parse_media_type(self.request.headers.get("Content-Type", "")))
 
     @property
     def max_body_now(self) -> int:
@@ -146,7 +146,6 @@ class StoreHandler(DicomwebHandler):
 
     async def post(self, **_path: str) -> None:
         """The body is over: wait for what is under way, and answer with the result of each instance."""
-        media_type = self.json_type()
         try:
             if self._events is not None:
                 for event in self._reader.finish():
@@ -160,12 +159,12 @@ class StoreHandler(DicomwebHandler):
         if not self._results:
             raise BadRequest("The body holds no instance")
         status, module = answer(self._results, self.root)
-        self.write_json(module, status=status, media_type=media_type)
+        self.write_json(module, status=status, media_type=self._answer_type)
 
-    def fail(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
         """A body that cannot be read on: nothing of the instance under way stays."""
         self._abort()
-        super().fail(error)
+        super().refuse(error)
 
     def on_connection_close(self) -> None:
         """The sender went away in the middle of an instance."""

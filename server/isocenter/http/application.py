@@ -6,6 +6,7 @@ The faces (DICOMweb, REST, pages) are above this package, so their routes are pa
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -49,7 +50,7 @@ def make_server(application: Application, context: Context) -> HTTPServer:
     return HTTPServer(
         application,
         chunk_size=_CHUNK,
-        max_body_size=context.settings.http.max_body,
+        max_body_size=sys.maxsize,  # handlers have limits of their own, and say so when one is passed
         idle_connection_timeout=_IDLE_SECONDS,
     )
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("isocenter.http")
 
 MEBIBYTE = 1024 * 1024
-# A refused upload is read and dropped up to here, so that the sender gets to read why; beyond it we hang up.
-_MOST_DRAINED = 256 * MEBIBYTE
+# The body of a refused request is read and dropped up to here, so that its sender gets to read why (one that
+# is cut off while it sends sees only a reset); beyond it we answer and hang up.
+_MOST_DRAINED = 64 * MEBIBYTE
 _REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SECURITY_HEADERS = {
@@ -63,6 +64,7 @@ class Handler(RequestHandler):
         self.context = context
         self.identity: Identity = LOCAL
         self.closed = False
+        self._refusal: Exception | None = None
         self._body = bytearray()
         self._received = 0
         self._began = time.perf_counter()
@@ -80,8 +82,15 @@ class Handler(RequestHandler):
             self.set_header(name, value)
 
     def prepare(self) -> None:
-        """Check origin, credentials, rights and announced size."""
+        """Check the request before its body; a refusal is answered behind the body (see `refuse`)."""
         self._allow_origin()
+        try:
+            self.check()
+        except Exception as error:  # noqa: BLE001 (told when the body is over)
+            self.refuse(error)
+
+    def check(self) -> None:
+        """Check origin, credentials, rights and announced size."""
         if self.request.method == "OPTIONS" or self.public:
             return
         self.identity = self._identify()
@@ -147,7 +156,6 @@ class Handler(RequestHandler):
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMedia("Send the body without Content-Encoding")
         if size > self.max_body_now:
-            self.set_header("Connection", "close")
             raise TooLarge(
                 f"The body has {size} bytes; {self.max_body_now} are allowed",
                 detail={"max": self.max_body_now},
@@ -162,27 +170,46 @@ class Handler(RequestHandler):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Take a piece of the body: keep it, within the limit. Streaming handlers override `receive`."""
-        if self._finished:
-            return None
         self._received += len(chunk)
+        if self._refusal is not None:
+            self._hang_up_if_endless(self._received)
+            return None
         try:
             if self._received > self.max_body_now:
-                self.set_header("Connection", "close")
                 raise TooLarge(f"The body is larger than {self.max_body_now} bytes")
-            return self.receive(chunk)
+            pause = self.receive(chunk)
+            return self._guarded(pause) if pause is not None else None
         except Exception as error:  # noqa: BLE001 (Tornado would drop the connection without an answer)
-            self.fail(error)
+            self.refuse(error)
             return None
+
+    async def _guarded(self, pause: Awaitable[None]) -> None:
+        try:
+            await pause
+        except Exception as error:  # noqa: BLE001 (the same)
+            self.refuse(error)
 
     def receive(self, chunk: bytes) -> Awaitable[None] | None:
         """Use a piece of the body; an awaitable holds the sender back until it is done."""
         self._body += chunk
         return None
 
-    def fail(self, error: Exception) -> None:
-        """Answer `error` now, while the body is still arriving; the rest of the body is read and dropped."""
-        if not self._finished:
-            self._handle_request_exception(error)
+    def refuse(self, error: Exception) -> None:
+        """Answer with `error` when the body is over; what still comes of it is read and dropped."""
+        if self._refusal is None:
+            self._refusal = error
+            setattr(self, (self.request.method or "get").lower(), self._tell_refusal)
+        announced = self.request.headers.get("Content-Length", "")
+        self._hang_up_if_endless(int(announced) if announced.isdecimal() else 0)
+
+    def _tell_refusal(self, *_args: str, **_kwargs: str) -> None:
+        assert self._refusal is not None
+        raise self._refusal
+
+    def _hang_up_if_endless(self, size: int) -> None:
+        if size > _MOST_DRAINED and self._refusal is not None and not self._finished:
+            self.set_header("Connection", "close")
+            self._handle_request_exception(self._refusal)
 
     def json_body(self) -> Any:
         """The body as JSON; BadRequest when it is none, naming the position."""
@@ -212,7 +239,6 @@ class Handler(RequestHandler):
         if told.status == 503:
             self.set_header("Retry-After", "1")
         self._allow_origin()
-        self._drain()
         self.write_json(told.to_json(), status=told.status)
         self.finish()
 
@@ -254,12 +280,6 @@ class Handler(RequestHandler):
         seconds = time.perf_counter() - self._began
         metrics.http_requests.labels(self.face, self.request.method, str(self.get_status())).inc()
         metrics.http_seconds.labels(self.face).observe(seconds)
-
-    def _drain(self) -> None:
-        """Let what remains of a refused body arrive and be dropped, within reason."""
-        announced = self.request.headers.get("Content-Length", "0")
-        if announced.isdecimal() and self.max_body_now < int(announced[:19]) <= _MOST_DRAINED:
-            self.request.connection.set_max_body_size(_MOST_DRAINED)  # type: ignore[union-attr]
 
     # --- browsers of other origins
 
