@@ -1,1 +1,10 @@
-"""Where objects, index and catalog meet: the only writer (row 4)."""
+"""Where objects, index and catalog meet; the only writer (row 4)."""
+
+from isocenter.archive.archive import Archive
+from isocenter.archive.arrival import Origin
+from isocenter.archive.dataset import Dataset
+from isocenter.archive.ingest import Mismatch, Rejected
+from isocenter.archive.reception import Reception, Stored
+from isocenter.index.records import StoredInstance
+
+__all__ = ["Archive", "Dataset", "Mismatch", "Origin", "Reception", "Rejected", "Stored", "StoredInstance"]

@@ -1,0 +1,97 @@
+"""The archive: objects, and the datasets that name them. The face that everything above talks to.
+
+Any number of processes may have one data folder open. What must happen in one place at a time (flush,
+sweep) locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+from isocenter.archive.arrival import Clock
+from isocenter.archive.dataset import Dataset
+from isocenter.archive.place import MakeQuestions, Place
+from isocenter.archive.research import Research
+from isocenter.config import Settings
+from isocenter.objects import LocalStore, ObjectStore
+from isocenter.objects.sweep import Swept, sweep
+
+_THREADS = 24
+
+
+class Archive:
+    """An open archive; `close` it, or use it in a `with` statement.
+
+    Args:
+        settings: of the server.
+        objects: the object store; the folder `objects` below the data folder when not given.
+    """
+
+    def __init__(self, settings: Settings, objects: ObjectStore | None = None) -> None:
+        self.settings = settings
+        self.data = settings.data.absolute()
+        self.objects: ObjectStore = objects or LocalStore(self.data / "objects")
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="isocenter-store")
+        places = [Place.of(settings, name) for name in settings.all_datasets()]
+        query = settings.query
+        self._research = Research(MakeQuestions(tuple(places), query.sql_seconds, query.sql_memory))
+        self.datasets: dict[str, Dataset] = {}
+        clock = Clock()
+        try:
+            for place in places:
+                told = settings.all_datasets()[place.name]
+                self.datasets[place.name] = Dataset(
+                    place, told, self.objects, self._research, clock, self._executor
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, settings: Settings, objects: ObjectStore | None = None) -> Archive:
+        """Open the archive in `settings.data`, making what is missing.
+
+        What processes that are dead left half received is removed.
+
+        Raises:
+            Unavailable: the data folder cannot be written, or an index is locked.
+            NoSpace: there is no room for an index.
+            Damaged: an index is none, or of a newer version.
+        """
+        archive = cls(settings, objects)
+        archive.objects.remove_leftovers()
+        return archive
+
+    def dataset_of_ae(self, ae_title: str) -> Dataset | None:
+        """The dataset that a called AE title names."""
+        return next((one for one in self.datasets.values() if one.ae_title == ae_title.strip()), None)
+
+    def referenced(self, paths: Sequence[str]) -> set[str]:
+        """Which of these objects some dataset, snapshot or conflict names."""
+        named: set[str] = set()
+        for dataset in self.datasets.values():
+            named |= dataset.index.reader.references(paths)
+        return named
+
+    def sweep(self, *, grace: float | None = None) -> Swept:
+        """Remove objects that nothing names and that are older than the grace period, in seconds."""
+        period = self.settings.catalog.sweep_grace if grace is None else grace
+        return sweep(self.objects, self.referenced, grace=period)
+
+    def close(self) -> None:
+        """Store what was received, then close everything."""
+        self._executor.shutdown()
+        for dataset in self.datasets.values():
+            dataset.close()
+        self._research.close()
+        self.objects.close()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,285 @@
+"""One dataset of the archive: what may be asked of it and done to it, by everything above.
+
+DICOM queries are answered by the index, other attributes by the query process; both see what was
+acknowledged. Objects are received by `reception` and `ingest`, moved into the catalog by `flush`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from itertools import islice
+from typing import Any, BinaryIO, Literal
+
+import pyarrow as pa
+
+from isocenter.archive.arrival import Announced, Clock, Origin
+from isocenter.archive.flush import Flush, Flushed
+from isocenter.archive.ingest import Ingest
+from isocenter.archive.keeping import CatalogLock
+from isocenter.archive.place import Place
+from isocenter.archive.reception import Reception
+from isocenter.archive.research import Research
+from isocenter.config import DatasetSettings
+from isocenter.dicom.attributes import lookup
+from isocenter.dicom.header import Header, read_header
+from isocenter.dicom.levels import Level
+from isocenter.dicom.predicate import Everything, OneOf, Predicate, to_json
+from isocenter.errors import UnknownAttribute
+from isocenter.index import Change, GroupCommit, Outcome, Put, StoredInstance
+from isocenter.index.records import Deleted, Snapshot
+from isocenter.objects import ObjectStore
+
+Order = Sequence[tuple[str, Literal["asc", "desc"]]]
+_CHUNK = 500
+_OWN = {
+    "_study_key": "64-bit key of StudyInstanceUID",
+    "_series_key": "64-bit key of SeriesInstanceUID",
+    "_sop_key": "64-bit key of SOPInstanceUID",
+    "_seq": "sequence in which instances were stored",
+    "_received": "when its last byte arrived, UTC",
+    "_source_aet": "AE title that sent it",
+    "_called_aet": "AE title that it was sent to",
+    "_object": "path of the object below the object store",
+    "_size": "bytes of the object",
+    "_sha256": "identity digest: data set bytes and transfer syntax",
+    "_file_sha256": "digest of the whole object",
+    "_transfer_syntax": "UID of the encoding it is stored in",
+    "_data_set_offset": "where its data set begins in the object",
+    "_problems": "what is wrong with its encoding",
+    "_unconverted": "attributes whose value does not fit their column and is in json only",
+}
+
+
+class Dataset:
+    """A dataset that is open.
+
+    Args:
+        place: where it lives.
+        settings: its settings.
+        objects: the object store that all datasets share.
+        research: the query process.
+        clock: arrival times of this process.
+        executor: threads that may block on the disk.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        settings: DatasetSettings,
+        objects: ObjectStore,
+        research: Research,
+        clock: Clock,
+        executor: Executor,
+    ) -> None:
+        self.name = place.name
+        self.ae_title = settings.ae_title
+        self.objects = objects
+        self.place = place
+        self.index = place.open_index()
+        self.catalog = place.open_catalog()
+        self.catalog_lock = CatalogLock(place.folder / ".catalog.lock")
+        self._flush = Flush(self.index, self.catalog, self.catalog_lock, assume_charset=place.assume_charset)
+        self._research = research
+        self._executor = executor
+        self._commit = GroupCommit(self.index.writer, self._make_durable, on_conflict=settings.on_conflict)
+        self._ingest = Ingest(self.name, objects, self._commit, clock, place.assume_charset)
+
+    def close(self) -> None:
+        """Commit what is queued, close index and catalog."""
+        self._commit.close()
+        self.index.close()
+
+    # -- receiving -------------------------------------------------------------------------------------
+
+    def receive(
+        self,
+        origin: Origin,
+        transfer_syntax: str | None = None,
+        sop_class: str | None = None,
+        sop_instance: str | None = None,
+    ) -> Reception:
+        """Begin to receive one object.
+
+        Args: origin: who sends it. transfer_syntax: of the bare data set that is fed; without it a Part 10
+        file is fed, or a bare data set whose syntax is guessed. sop_class: Affected SOP Class UID of the
+        command, which the data set must confirm. sop_instance: Affected SOP Instance UID of the command,
+        likewise.
+        """
+        announced = Announced(transfer_syntax, sop_class, sop_instance)
+        return Reception(self._ingest.sink(origin, announced), self._executor)
+
+    def store(self, raw: bytes, origin: Origin, transfer_syntax: str | None = None) -> Outcome:
+        """Store one object that is in memory, and wait until it is durable. See `receive` for errors."""
+        reception = self.receive(origin, transfer_syntax)
+        reception.feed(raw)
+        return reception.finish().result().outcome
+
+    def _make_durable(self, puts: Sequence[Put]) -> None:
+        self.objects.sync_directories([put.object for put in puts])
+
+    # -- asking ----------------------------------------------------------------------------------------
+
+    def find(
+        self,
+        level: Level,
+        predicate: Predicate,
+        *,
+        relational: bool = True,
+        limit: int | None = None,
+        offset: int = 0,
+        order: Order = (),
+    ) -> Iterator[dict[str, Any]]:
+        """What satisfies the predicate at a level: keyword to value, see `index.Reader.find`.
+
+        Attributes that the index does not hold are looked for in the catalog.
+        """
+        reader = self.index.reader
+        if reader.supports(predicate):
+            return reader.find(
+                level, predicate, relational=relational, limit=limit, offset=offset, order=order
+            )
+        uids = self._uids(level, predicate, order, limit, offset)
+        return self._by_uid(level, uids)
+
+    def count(self, level: Level, predicate: Predicate | None = None) -> int:
+        """How many there are at a level."""
+        predicate = predicate or Everything()
+        if self.index.reader.supports(predicate):
+            return self.index.reader.count(level, predicate)
+        return int(self._research.ask(self._question("count", level=level.value, where=to_json(predicate))))
+
+    def instances(self, predicate: Predicate | None = None) -> list[StoredInstance]:
+        """The instances that satisfy the predicate, by series and InstanceNumber."""
+        predicate = predicate or Everything()
+        reader = self.index.reader
+        if reader.supports(predicate):
+            return reader.instances(predicate)
+        uids = list(self._uids(Level.INSTANCE, predicate, (), None, 0))
+        return reader.instances(OneOf(("SOPInstanceUID",), tuple(uids))) if uids else []
+
+    def table(
+        self,
+        level: Level,
+        predicate: Predicate | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        order: Order = (),
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> pa.RecordBatchReader:
+        """Any attribute as a table, in record batches; see `catalog.query.Engine.query`.
+
+        Raises:
+            UnknownAttribute: no such column, naming the nearest.
+            InvalidValue: a value does not fit its attribute.
+        """
+        question = self._question(
+            "table",
+            level=level.value,
+            where=to_json(predicate or Everything()),
+            columns=None if columns is None else list(columns),
+            order=[tuple(one) for one in order],
+            limit=limit,
+            offset=offset,
+        )
+        return self._research.rows(question)
+
+    def sql(self, text: str) -> pa.RecordBatchReader:
+        """The answer of one SELECT of a user over the catalog's tables, in a process of its own."""
+        return self._research.rows(self._question("sql", sql=text))
+
+    def columns(self, level: Level) -> list[dict[str, str]]:
+        """The columns there are: name, Arrow type and what they mean."""
+        found = self._research.ask(self._question("columns", level=level.value))
+        return [{"name": name, "type": kind, "description": _describe(name)} for name, kind in found.items()]
+
+    def metadata(self, predicate: Predicate) -> Iterator[tuple[str, str]]:
+        """SOPInstanceUID and DICOM JSON of every instance that satisfies the predicate, in series order."""
+        columns = ["SOPInstanceUID", "json"]
+        with self.table(Level.INSTANCE, predicate, columns) as reader:
+            for batch in reader:
+                yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+
+    def open(self, instance: StoredInstance) -> BinaryIO:
+        """The object of an instance, as a seekable file. Raises NotFound."""
+        return self.objects.open(instance.object)
+
+    def header(self, instance: StoredInstance) -> Header:
+        """The header of an instance, read from its object. Raises NotFound, UnreadableObject."""
+        with self.open(instance) as file:
+            return read_header(file)
+
+    def size(self) -> int:
+        """Bytes of the objects of all visible instances."""
+        return sum(int(row["_size"]) for row in self.index.reader.find(Level.STUDY, columns=["_size"]))
+
+    def changes(self, since: int, limit: int) -> list[Change]:
+        """The change log after a line."""
+        return list(self.index.reader.changes(since, limit))
+
+    def _question(self, kind: str, **told: Any) -> dict[str, Any]:
+        return {"kind": kind, "dataset": self.name, **told}
+
+    def _uids(
+        self, level: Level, predicate: Predicate, order: Order, limit: int | None, offset: int
+    ) -> Iterator[str]:
+        with self.table(
+            level, predicate, [level.unique_key], order=order, limit=limit, offset=offset
+        ) as reader:
+            for batch in reader:
+                yield from batch.column(0).to_pylist()
+
+    def _by_uid(self, level: Level, uids: Iterator[str]) -> Iterator[dict[str, Any]]:
+        key = level.unique_key
+        while part := tuple(islice(uids, _CHUNK)):
+            found = {row[key]: row for row in self.index.reader.find(level, OneOf((key,), part))}
+            yield from (found[uid] for uid in part if uid in found)
+
+    # -- changing --------------------------------------------------------------------------------------
+
+    def delete(self, level: Level, uid: str, *, study: str = "", series: str = "") -> Deleted:
+        """Delete a patient, study, series or instance; its objects stay until the sweep."""
+        return self.index.writer.delete(level, uid, study=study, series=series)
+
+    def adopt_conflict(self, conflict: int) -> Outcome:
+        """Make a conflict object the visible one. Raises NotFound."""
+        return self.index.writer.adopt_conflict(conflict)
+
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots, oldest first."""
+        return list(self.index.reader.snapshots())
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Name this moment, flushed exactly up to it. Raises Conflict when the name is taken."""
+        with self.catalog_lock.held():
+            taken = self.index.writer.snapshot(name)
+            self._flush.complete_snapshots()
+        return taken
+
+    def drop_snapshot(self, name: str) -> None:
+        """Forget a snapshot. Raises NotFound."""
+        self.index.writer.drop_snapshot(name)
+
+    def reset(self, name: str) -> Snapshot:
+        """Return to a snapshot: rows, tail, tombstones and heads in one transaction. Raises NotFound."""
+        if any(one.name == name and one.heads is None for one in self.snapshots()):
+            self._flush.complete_snapshots()
+        return self.index.writer.reset(name)
+
+    # -- keeping ---------------------------------------------------------------------------------------
+
+    def flush(self) -> Flushed:
+        """Move the tail into the catalog."""
+        return self._flush.everything()
+
+
+def _describe(name: str) -> str:
+    """What a column holds, in a few words."""
+    if name.startswith("_"):
+        return _OWN.get(name, "")
+    try:
+        attribute = lookup(name)
+    except UnknownAttribute:
+        return ""
+    return f"{attribute.tag_text} {attribute.vr}"

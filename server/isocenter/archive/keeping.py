@@ -1,0 +1,46 @@
+"""Who may write the catalog of a dataset: one process at a time, by a lock beside it.
+
+Delta would let several try and all but one fail; the keeper, `isocenter reindex` and a snapshot asked for
+by a worker take turns instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from isocenter.objects.faults import storage_errors
+
+
+class CatalogLock:
+    """The lock of one dataset; the same thread may take it again.
+
+    Args:
+        path: the lock file; made when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it; waits for whoever has it."""
+        with self._threads:
+            if self._depth:
+                yield
+                return
+            with storage_errors("lock the catalog"):
+                file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self._depth += 1
+                yield
+            finally:
+                self._depth = 0
+                os.close(file)

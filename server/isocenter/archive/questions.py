@@ -1,0 +1,75 @@
+"""What the query process answers: tables and counts by predicate, columns, and SQL that a user wrote.
+
+It holds one warm DuckDB for all datasets, and of each dataset the decoded tail. It writes nothing. The
+process itself, and how it is asked, is in `research`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pyarrow as pa
+
+from isocenter.archive.place import MakeQuestions
+from isocenter.archive.tail import DecodedTail
+from isocenter.catalog.query import Engine, Scope
+from isocenter.catalog.sandbox import Limits, run_sql
+from isocenter.dicom.levels import Level
+from isocenter.dicom.predicate import from_json
+from isocenter.errors import BadRequest
+from isocenter.index import Index
+
+
+class Questions:
+    """Answers; safe for threads."""
+
+    def __init__(self, made: MakeQuestions) -> None:
+        self._places = {place.name: place for place in made.places}
+        self._limits = Limits(seconds=made.sql_seconds, memory=made.sql_memory)
+        self._engine = Engine()
+        self._mutex = threading.Lock()
+        self._open: dict[str, tuple[Index, DecodedTail]] = {}
+
+    def answer(self, question: dict[str, Any]) -> Any:
+        """Answer `table`, `count`, `columns` or `sql`."""
+        scope = self._scope(question["dataset"])
+        kind = question["kind"]
+        if kind == "table":
+            return self._table(scope, question)
+        if kind == "count":
+            return self._engine.count(scope, Level(question["level"]), from_json(question["where"]))
+        if kind == "columns":
+            return {name: str(kind) for name, kind in self._engine.columns(scope).items()}
+        if kind == "sql":
+            return run_sql(question["sql"], scope, self._limits)
+        raise BadRequest(f"No such question: {kind}")
+
+    def close(self) -> None:
+        """End DuckDB and close the indexes."""
+        self._engine.close()
+        for index, _ in self._open.values():
+            index.close()
+
+    def _table(self, scope: Scope, question: dict[str, Any]) -> pa.RecordBatchReader:
+        return self._engine.query(
+            scope,
+            Level(question["level"]),
+            from_json(question["where"]),
+            columns=question["columns"],
+            order=question["order"],
+            limit=question["limit"],
+            offset=question["offset"],
+        )
+
+    def _scope(self, dataset: str) -> Scope:
+        with self._mutex:
+            if dataset not in self._open:
+                place = self._places[dataset]
+                index = place.open_index()
+                self._open[dataset] = (
+                    index,
+                    DecodedTail(index.reader, place.open_catalog(), place.assume_charset),
+                )
+            _, tail = self._open[dataset]
+        return tail.scope()

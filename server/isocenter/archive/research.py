@@ -1,0 +1,272 @@
+"""Research queries: a process of its own with a warm DuckDB and the decoded tail of each dataset.
+
+A worker asks over a local socket and gets Arrow record batches as they are made; whoever stops reading
+stops the query's output, whoever closes it ends it. The process starts with the first question and again if
+it dies; it ends with its parent. What runs in it is in `questions`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import queue
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from isocenter.errors import IsocenterError, Unavailable
+
+_SCHEMA, _BATCH, _VALUE, _END, _ERROR = b"S", b"B", b"V", b"E", b"X"
+_START_SECONDS = 60.0
+_GONE = (EOFError, OSError)
+
+
+class Answering(Protocol):
+    """What answers in the process; made there, so that nothing of it crosses over."""
+
+    def answer(self, question: dict[str, Any]) -> Any:
+        """A plain value, or a `pyarrow.RecordBatchReader`."""
+
+    def close(self) -> None:
+        """End."""
+
+
+class MakesAnswering(Protocol):
+    """Something picklable that makes an `Answering` in the process."""
+
+    def __call__(self) -> Answering:
+        """Make it."""
+
+
+class Research:
+    """Asks the query process. Safe for threads; many may ask at once.
+
+    Args:
+        make: makes what answers, in the process.
+    """
+
+    def __init__(self, make: MakesAnswering) -> None:
+        self._make = make
+        self._mutex = threading.Lock()
+        self._process: _Process | None = None
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        """A plain answer. Raises what the question raised, Unavailable when the process died twice."""
+        connection, kind, body = self._begin(question)
+        connection.give_back()
+        if kind != _VALUE:
+            raise Unavailable("The query process gave rows to a question for a value")
+        return pickle.loads(body)
+
+    def rows(self, question: dict[str, Any]) -> pa.RecordBatchReader:
+        """An answer in rows; the reader must be read to its end or closed.
+
+        Raises:
+            IsocenterError: what the question raised; an error after the first rows comes from the reader.
+        """
+        connection, kind, body = self._begin(question)
+        if kind != _SCHEMA:
+            connection.drop()
+            raise Unavailable("The query process gave no rows")
+        schema = pa.ipc.read_schema(pa.py_buffer(body))
+        return pa.RecordBatchReader.from_batches(schema, _batches(connection, schema))
+
+    def close(self) -> None:
+        """End the process."""
+        with self._mutex:
+            process, self._process = self._process, None
+        if process is not None:
+            process.stop()
+
+    def _begin(self, question: dict[str, Any]) -> tuple[_Asking, bytes, bytes]:
+        """Send a question and get the first message; a process that is gone is started again, once."""
+        for attempt in range(2):
+            asking: _Asking | None = None
+            try:
+                asking = self._running().connect()
+                asking.send(question)
+                kind, body = asking.receive()
+            except _GONE as error:
+                if asking is not None:
+                    asking.drop()
+                self._forget()
+                if attempt:
+                    raise Unavailable("The query process died", hint="try again; a smaller query?") from error
+                continue
+            if kind == _ERROR:
+                asking.give_back()
+                raise _error(body)
+            return asking, kind, body
+        raise Unavailable("The query process cannot be reached")
+
+    def _running(self) -> _Process:
+        with self._mutex:
+            if self._process is None or not self._process.is_alive():
+                if self._process is not None:
+                    self._process.stop()
+                self._process = _Process(self._make)
+            return self._process
+
+    def _forget(self) -> None:
+        with self._mutex:
+            if self._process is not None and not self._process.is_alive():
+                self._process.stop()
+                self._process = None
+
+
+class _Process:
+    """One running query process and the connections to it that wait for use."""
+
+    def __init__(self, make: MakesAnswering) -> None:
+        self._folder = tempfile.mkdtemp(prefix="isocenter-")
+        self._address = str(Path(self._folder) / "query")
+        self._key = secrets.token_bytes(32)
+        self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        spawn = multiprocessing.get_context("spawn")
+        ours, theirs = spawn.Pipe()
+        self._lifeline = ours
+        self._process = spawn.Process(
+            target=_serve, args=(make, self._address, self._key, theirs), name="isocenter-query", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        if not ours.poll(_START_SECONDS) or not _is_ready(ours):
+            self.stop()
+            raise Unavailable("The query process does not start")
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def connect(self) -> _Asking:
+        try:
+            return _Asking(self._idle.get_nowait(), self._idle)
+        except queue.Empty:
+            return _Asking(Client(self._address, "AF_UNIX", self._key), self._idle)
+
+    def stop(self) -> None:
+        """The process ends when its lifeline does; it is not waited for long."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self._lifeline.close()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Asking:
+    """One connection while it is used for one question."""
+
+    def __init__(self, connection: Connection, idle: queue.LifoQueue[Connection]) -> None:
+        self._connection = connection
+        self._idle = idle
+
+    def send(self, question: dict[str, Any]) -> None:
+        self._connection.send_bytes(pickle.dumps(question))
+
+    def receive(self) -> tuple[bytes, bytes]:
+        message = self._connection.recv_bytes()
+        return message[:1], message[1:]
+
+    def give_back(self) -> None:
+        self._idle.put(self._connection)
+
+    def drop(self) -> None:
+        self._connection.close()
+
+
+def _batches(asking: _Asking, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    whole = False
+    try:
+        while True:
+            kind, body = asking.receive()
+            if kind == _BATCH:
+                yield pa.ipc.read_record_batch(pa.py_buffer(body), schema)
+                continue
+            whole = True
+            if kind == _ERROR:
+                raise _error(body)
+            return
+    except _GONE as error:
+        raise Unavailable("The query process died before the last row") from error
+    finally:
+        if whole:
+            asking.give_back()
+        else:
+            asking.drop()
+
+
+def _is_ready(lifeline: Connection) -> bool:
+    try:
+        return bool(lifeline.recv())
+    except _GONE:
+        return False
+
+
+def _error(body: bytes) -> Exception:
+    error = pickle.loads(body)
+    return error if isinstance(error, Exception) else Unavailable("The query failed")
+
+
+# --- in the process -------------------------------------------------------------------------------------
+
+
+def _serve(make: MakesAnswering, address: str, key: bytes, lifeline: Connection) -> None:
+    """Answer until the parent is gone."""
+    answering = make()
+    listener = Listener(address, "AF_UNIX", authkey=key)
+    threading.Thread(target=_accept, args=(listener, answering), daemon=True).start()
+    lifeline.send(True)
+    with suppress(*_GONE):
+        lifeline.recv()
+    answering.close()
+
+
+def _accept(listener: Listener, answering: Answering) -> None:
+    while True:
+        try:
+            connection = listener.accept()
+        except (*_GONE, multiprocessing.AuthenticationError):
+            continue
+        threading.Thread(target=_converse, args=(connection, answering), daemon=True).start()
+
+
+def _converse(connection: Connection, answering: Answering) -> None:
+    """Questions of one connection, one after the other, until it closes."""
+    with suppress(*_GONE), connection:
+        while True:
+            for message in _messages(answering, pickle.loads(connection.recv_bytes())):
+                connection.send_bytes(message)
+
+
+def _messages(answering: Answering, question: dict[str, Any]) -> Iterator[bytes]:
+    """The answer, message by message; an error is the last one."""
+    try:
+        answer = answering.answer(question)
+        if not isinstance(answer, pa.RecordBatchReader):
+            yield _VALUE + pickle.dumps(answer)
+            return
+        with answer:
+            yield _SCHEMA + answer.schema.serialize().to_pybytes()
+            for batch in answer:
+                yield _BATCH + batch.serialize().to_pybytes()
+        yield _END
+    except Exception as error:  # noqa: BLE001 (told to the asker)
+        yield _ERROR + pickle.dumps(_portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that the asker can unpickle: ours as they are, others by their name."""
+    if isinstance(error, IsocenterError):
+        return error
+    return IsocenterError(f"The query failed: {type(error).__name__}: {str(error)[:500]}")
