@@ -31,6 +31,7 @@ def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
         pos = 132
     elif buffer[:4] == b"DICM":
         pos = 4
+    pos = _behind_command(buffer, pos)
     meta: dict[str, str] = {}
     while buffer[pos : pos + 2] == b"\x02\x00":
         tag, start, length = _head(buffer, pos)
@@ -43,6 +44,18 @@ def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
             meta[keyword] = text if tag == _PRIVATE else text.strip(" \0")
         pos = following
     return meta, pos
+
+
+def _behind_command(buffer: bytes | mmap.mmap, pos: int) -> int:
+    """Some programs dump a whole message: the command set (PS3.7 6.3.1), then the data set."""
+    if buffer[pos : pos + 8] != b"\0\0\0\0\x04\0\0\0":
+        return pos
+    while pos + 8 <= len(buffer):
+        group, element, length = _IMPLICIT(buffer, pos)
+        if group or element not in TAGS or pos + 8 + length > len(buffer):
+            break
+        pos += 8 + length
+    return pos
 
 
 def _head(buffer: bytes | mmap.mmap, pos: int) -> tuple[int, int, int]:

@@ -11,10 +11,7 @@ of a deflated data set).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from isocenter.dicom._elements import (
-    IMPLICIT,
     LARGE,
     NOTHING,
     Buffer,
@@ -26,25 +23,15 @@ from isocenter.dicom._elements import (
     pick_explicit,
     pick_implicit,
 )
+from isocenter.dicom._heads import UNDEFINED, Head, read_head
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
-from isocenter.dicom._vr import EITHER, ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END, dictionary_vr
+from isocenter.dicom._vr import EITHER, ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END
 from isocenter.dicom._windows import Windows
 
-UNDEFINED = 0xFFFFFFFF
 _MARGIN = LARGE + 16
 _ENDLESS = 1 << 62
 _PIXEL_REPRESENTATION = 0x00280103
 _PROBLEMS = 50
-
-
-class Head(NamedTuple):
-    """The beginning of one element: its value starts at `start` and is encoded by `syntax`."""
-
-    tag: int
-    vr: str
-    start: int
-    length: int
-    syntax: Syntax
 
 
 Items = list[list[Element]]
@@ -113,7 +100,7 @@ class Walker:
             if room < 8 or pos + 8 > len(self.buffer):
                 pos = self._finish(pos, room, is_open)
                 break
-            head = self._head(pos, syntax)
+            head = read_head(self.buffer, pos, syntax, self.problem)
             if head is None:
                 self.problem("an element header is cut off", pos)
                 pos = self._gap(pos, bound - self.shift - pos)
@@ -183,53 +170,12 @@ class Walker:
 
     # --- elements that are not ordinary -----------------------------------------------------------
 
-    def _head(self, pos: int, syntax: Syntax) -> Head | None:
-        """The header of the element at `pos`; None when it is cut off."""
-        buffer = self.buffer
-        group, element, length = syntax.item.unpack_from(buffer, pos)
-        tag = group << 16 | element
-        if group == 0xFFFE:
-            return Head(tag, "", pos + 8, length, syntax)
-        if not syntax.explicit:
-            return Head(tag, _implicit_vr(tag, length), pos + 8, length, syntax)
-        _, _, letters, short = syntax.element.unpack_from(buffer, pos)
-        vr = syntax.short.get(letters)
-        if vr is not None:
-            return Head(tag, vr, pos + 8, short, syntax)
-        vr = syntax.long.get(letters)
-        if vr is None:
-            return self._wrong_vr(pos, tag, length, short, syntax)
-        if pos + 12 > len(buffer):
-            return None
-        length = syntax.word.unpack_from(buffer, pos + 8)[0]
-        if vr == "UN":
-            # PS3.5 6.2.2: whatever is sent as UN is encoded as Implicit VR Little Endian.
-            return Head(tag, _implicit_vr(tag, length), pos + 12, length, IMPLICIT)
-        return Head(tag, vr, pos + 12, length, syntax)
-
-    def _wrong_vr(self, pos: int, tag: int, length: int, short: int, syntax: Syntax) -> Head | None:
-        """An element whose VR letters are none: its VR is the dictionary's, its length is guessed."""
-        self.problem(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) has no valid VR", pos)
-        letters = bytes(self.buffer[pos + 4 : pos + 6])
-        if not (letters.isalpha() and letters.isupper()) and letters not in (b"??", b"  ", b"--"):
-            # No letters at all: a writer that falls into implicit VR, mostly within sequences.
-            return Head(tag, _implicit_vr(tag, length), pos + 8, length, syntax)
-        if short:
-            return Head(tag, dictionary_vr(tag), pos + 8, short, syntax)
-        if pos + 12 > len(self.buffer):
-            return None
-        # VRs that are yet to be defined have the long form (PS3.5 6.2), with zero in between.
-        following = syntax.word.unpack_from(self.buffer, pos + 8)[0]
-        if following == UNDEFINED or following <= self.end - self.shift - pos - 12:
-            return Head(tag, _implicit_vr(tag, following), pos + 12, following, syntax)
-        return Head(tag, dictionary_vr(tag), pos + 8, 0, syntax)
-
     def _unusual(self, head: Head, bound: int, depth: int, out: list[Element] | None) -> int:
         """Walk over a sequence, a large value, or whatever else is not ordinary."""
         self.count += 1
         tag, vr, start, length, syntax = head
         room = bound - self.shift - start
-        if tag < 0x00020000 and depth == 0:
+        if tag < 0x00010000 and depth == 0:
             # Zeros behind the last element, as some archives pad files: commands are never in a data set.
             self.problem("the data set is followed by something else", start)
             return self._gap(start, room)
@@ -239,7 +185,10 @@ class Walker:
             return self._encapsulated(head, bound, depth, out)
         if length > room:
             self.problem(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is longer than what holds it", start)
-            return self._gap(start, room)
+            if vr != "SQ":
+                # A part of a value is no value.
+                return self._gap(start, room)
+            length = room
         if vr == "SQ":
             return self._sequence(head, start + self.shift + length, bound, depth, out)
         offset = start + self.shift
@@ -262,10 +211,10 @@ class Walker:
         small = end is not None and length <= LARGE
         if out is not None or (depth == 0 and tag in self.wanted.tags):
             items = []
-        elif small and depth + length // 16 < self.limits.depth:
+        elif end is not None and small and depth + length // 16 < self.limits.depth:
             # Its elements are counted as if there were as many as may be.
             self.count += length // 8
-            return pos + length
+            return end - self.shift
         if depth + 1 > self.limits.depth:
             raise UnreadableHeader(f"Sequences are nested deeper than {self.limits.depth}")
         outer, self.verbatim = self.verbatim, self.verbatim or small
@@ -418,18 +367,3 @@ class Walker:
         """Note what is wrong, without any value."""
         if len(self.problems) < _PROBLEMS:
             self.problems.append(f"{text} (offset {pos + self.shift})")
-
-
-def _implicit_vr(tag: int, length: int) -> str:
-    """The VR of an element that does not tell it."""
-    vr = dictionary_vr(tag)
-    if vr == "UN":
-        return "SQ" if length == UNDEFINED or _is_sequence(tag) else vr
-    return vr
-
-
-def _is_sequence(tag: int) -> bool:
-    from isocenter.dicom._dictionary_table import TAGS
-
-    entry = TAGS.get(tag)
-    return entry is not None and entry[0] == "SQ"

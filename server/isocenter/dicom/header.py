@@ -258,9 +258,9 @@ def _walk(
     walker: Walker, pos: int, start: int, told: str | None, meta: dict[str, str], size: int | None
 ) -> Header:
     found = look(walker.buffer, pos)
-    if told is None and found is None:
+    if told is None and found is None and start == 0:
         raise UnreadableHeader("This is not DICOM", hint="neither a Part 10 file nor a data set")
-    actual = told or found or ""
+    actual = told or found or IMPLICIT_LITTLE_ENDIAN
     if told in _NATIVE and found is not None and found != told:
         walker.problem("the data set is not written in its transfer syntax", pos)
         actual = found
