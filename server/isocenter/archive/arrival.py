@@ -30,6 +30,7 @@ class Announced:
     transfer_syntax: str | None = None
     sop_class: str | None = None
     sop_instance: str | None = None
+    study: str | None = None
 
 
 class Clock:

@@ -98,15 +98,16 @@ class Dataset:
         transfer_syntax: str | None = None,
         sop_class: str | None = None,
         sop_instance: str | None = None,
+        study: str | None = None,
     ) -> Reception:
         """Begin to receive one object.
 
         Args: origin: who sends it. transfer_syntax: of the bare data set that is fed; without it a Part 10
         file is fed, or a bare data set whose syntax is guessed. sop_class: Affected SOP Class UID of the
         command, which the data set must confirm. sop_instance: Affected SOP Instance UID of the command,
-        likewise.
+        likewise. study: the only Study Instance UID that is taken here (PS3.18 10.5.1).
         """
-        announced = Announced(transfer_syntax, sop_class, sop_instance)
+        announced = Announced(transfer_syntax, sop_class, sop_instance, study)
         return Reception(self._ingest.sink(origin, announced), self._executor)
 
     def store(self, raw: bytes, origin: Origin, transfer_syntax: str | None = None) -> Outcome:
@@ -144,14 +145,14 @@ class Dataset:
 
     def count(self, level: Level, predicate: Predicate | None = None) -> int:
         """How many there are at a level."""
-        predicate = predicate or Everything()
+        predicate = Everything() if predicate is None else predicate
         if self.index.reader.supports(predicate):
             return self.index.reader.count(level, predicate)
         return int(self._research.ask(self._question("count", level=level.value, where=to_json(predicate))))
 
     def instances(self, predicate: Predicate | None = None) -> list[StoredInstance]:
         """The instances that satisfy the predicate, by series and InstanceNumber."""
-        predicate = predicate or Everything()
+        predicate = Everything() if predicate is None else predicate
         reader = self.index.reader
         if reader.supports(predicate):
             return reader.instances(predicate)
@@ -177,7 +178,7 @@ class Dataset:
         question = self._question(
             "table",
             level=level.value,
-            where=to_json(predicate or Everything()),
+            where=to_json(Everything() if predicate is None else predicate),
             columns=None if columns is None else list(columns),
             order=[tuple(one) for one in order],
             limit=limit,

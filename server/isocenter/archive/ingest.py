@@ -137,7 +137,11 @@ class ObjectSink:
         missing = [keyword for keyword in _REQUIRED if not keys.get(keyword)]
         if missing:
             raise UnreadableObject(f"The data set has no {', '.join(missing)}", detail={"missing": missing})
-        told = (("SOPClassUID", self._announced.sop_class), ("SOPInstanceUID", self._announced.sop_instance))
+        told = (
+            ("SOPClassUID", self._announced.sop_class),
+            ("SOPInstanceUID", self._announced.sop_instance),
+            ("StudyInstanceUID", self._announced.study),
+        )
         for keyword, value in told:
             if value is not None and value != keys.get(keyword, ""):
                 raise Mismatch(f"Command and data set disagree on {keyword}", detail={"keyword": keyword})

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isocenter.archive import Archive, Dataset
+from isocenter.config import Settings
+
+OpenArchive = Callable[..., Archive]
+
+
+@pytest.fixture
+def open_archive(tmp_path: Path) -> Iterator[OpenArchive]:
+    """Opens the archive of this test, again if asked; all are closed at its end."""
+    opened: list[Archive] = []
+
+    def opens(**settings: Any) -> Archive:
+        archive = Archive.open(Settings(data=tmp_path / "data", **settings))
+        opened.append(archive)
+        return archive
+
+    yield opens
+    for archive in opened:
+        archive.close()
+
+
+@pytest.fixture
+def archive(open_archive: OpenArchive) -> Archive:
+    return open_archive()
+
+
+@pytest.fixture
+def main(archive: Archive) -> Dataset:
+    return archive.datasets["main"]
