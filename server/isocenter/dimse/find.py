@@ -188,8 +188,9 @@ class _Batches:
 
     def __init__(self, session: Session, query: Query, most: int) -> None:
         self._rows: Iterator[Mapping[str, Any]] | None = None
-        self._find = lambda: _rows(session, query, most)
-        self._pack = query.pack
+        self._session = session
+        self._query = query
+        self._most = most
         self._size = _FIRST_BATCH
         self._ahead: asyncio.Future[list[bytes]] | None = None
         self._over = False
@@ -206,8 +207,8 @@ class _Batches:
         if self._over:
             return []
         if self._rows is None:
-            self._rows = iter(self._find())
-        batch = [self._pack(row) for row in islice(self._rows, self._size)]
+            self._rows = _rows(self._session, self._query, self._most)
+        batch = [self._query.pack(row) for row in islice(self._rows, self._size)]
         self._over = len(batch) < self._size
         self._size = _BATCH
         return batch

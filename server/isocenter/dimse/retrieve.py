@@ -25,4 +25,4 @@ async def wanted(session: Session, message: Message, model: Model) -> list[Store
         or session.around.settings.lenient_relational
     )
     predicate = selection(identifier, model.root, relational=relational)
-    return await asyncio.to_thread(session.dataset.instances, predicate)
+    return await asyncio.to_thread(session.dataset.index.reader.instances, predicate)
