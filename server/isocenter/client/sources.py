@@ -11,9 +11,14 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from isocenter.dicom.uids import EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
+from isocenter.dicom.uids import (
+    EXPLICIT_BIG_ENDIAN,
+    EXPLICIT_LITTLE_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    is_valid_uid,
+)
 from isocenter.errors import BadRequest, NotFound
 
 _HEAD = 4096
@@ -192,17 +197,21 @@ def sop_instance_of(head: bytes) -> str:
 
     It only joins results to files in the report: what is stored is decided by the server.
     """
-    for tag in (b"\x02\x00\x03\x00UI", b"\x08\x00\x18\x00UI"):
+    for tag, order, size in _UID_TAGS:
         at = head.find(tag)
         if at >= 0:
-            length = int.from_bytes(head[at + 6 : at + 8], "little")
-            return _uid(head[at + 8 : at + 8 + length])
-    at = head.find(b"\x08\x00\x18\x00")  # implicit VR
-    if at >= 0:
-        length = int.from_bytes(head[at + 4 : at + 8], "little")
-        return _uid(head[at + 8 : at + 8 + min(length, 128)])
+            start = at + len(tag)
+            length = int.from_bytes(head[start : start + size], order)
+            uid = head[start + size : start + size + min(length, 64)].strip(b" \0").decode("ascii", "replace")
+            if is_valid_uid(uid):
+                return uid
     return ""
 
 
-def _uid(value: bytes) -> str:
-    return value.strip(b" \0").decode("ascii", "replace")
+# SOP Instance UID explicit, implicit and big endian; then the file meta's, which may disagree.
+_UID_TAGS: tuple[tuple[bytes, Literal["little", "big"], int], ...] = (
+    (b"\x08\x00\x18\x00UI", "little", 2),
+    (b"\x08\x00\x18\x00", "little", 4),
+    (b"\x00\x08\x00\x18UI", "big", 2),
+    (b"\x02\x00\x03\x00UI", "little", 2),
+)

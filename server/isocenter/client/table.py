@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+_BUFFER = 1 << 20
 
 
 class Table(ABC):
@@ -43,12 +44,17 @@ class Table(ABC):
         """The rows as a stream of Arrow record batches: memory does not grow with the answer."""
         import pyarrow.ipc
 
-        return pyarrow.ipc.open_stream(io.BufferedReader(self.request(ARROW), 1 << 20))
+        return pyarrow.ipc.open_stream(io.BufferedReader(self.request(ARROW), _BUFFER))
 
     def to_arrow(self) -> pyarrow.Table:
         """The rows as a `pyarrow.Table`; dates are date32, times int64 microseconds since midnight."""
-        with self.to_batches() as reader:
-            return reader.read_all()
+        import pyarrow.ipc
+
+        source = self.request(ARROW)
+        with source, pyarrow.ipc.open_stream(io.BufferedReader(source, _BUFFER)) as reader:
+            table = reader.read_all()
+            source.finish()
+            return table
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a pandas data frame.

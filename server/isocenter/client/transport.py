@@ -24,6 +24,7 @@ Body = bytes | Callable[[], Iterable[bytes]] | None
 
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 _IDLE = 8
+_LEFT_OVER = 4096
 
 
 class Response(io.RawIOBase):
@@ -54,9 +55,20 @@ class Response(io.RawIOBase):
         except (http.client.HTTPException, OSError) as error:
             self.close()
             raise Unavailable("The server stopped in the middle of an answer", hint=str(error)) from None
-        if count == 0:
+        if count == 0 and len(buffer):
+            if self._answer.length:
+                self.close()
+                raise Unavailable("The server stopped in the middle of an answer")
             self._finish()
         return count
+
+    def finish(self) -> None:
+        """Read what is left, little as it should be, so that the connection can be kept."""
+        if not self.closed and self._connection is not None:
+            self.readinto(bytearray(_LEFT_OVER))
+            if self._connection is not None and not self._answer.length:
+                self.readinto(bytearray(1))
+        self.close()
 
     def json(self) -> Any:
         """The whole body as JSON."""
@@ -221,6 +233,8 @@ class Transport:
         """An idle connection, or a new one (True)."""
         with self._lock:
             if self._owner != os.getpid():  # forked: those sockets are the parent's
+                for theirs in self._idle:
+                    theirs.close()  # our copy alone
                 self._idle, self._owner = [], os.getpid()
             if self._idle:
                 return self._idle.pop(), False

@@ -1,0 +1,70 @@
+"""Finding the server: arguments, environment, connection files; and what was tried when there is none."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import isocenter
+from isocenter.client.connect import runtime_folder
+from isocenter.connection_file import published
+from isocenter.connection_file import runtime_folder as written_to
+from isocenter.errors import Unavailable
+
+
+def test_the_environment(server, monkeypatch):
+    server.token = "abc"
+    monkeypatch.setenv("ISOCENTER_URL", server.url)
+    monkeypatch.setenv("ISOCENTER_TOKEN", "abc")
+    with isocenter.connect() as archive:
+        assert archive.url == server.url
+
+
+def test_the_file_that_a_server_writes(server, tmp_path):
+    server.token = "of this start"
+    with published(tmp_path / "data", {"url": server.url, "token": server.token, "pid": os.getpid()}):
+        for arguments in ({}, {"url": server.url}, {"data": tmp_path / "data"}):
+            with isocenter.connect(**arguments) as archive:
+                assert archive.series.count() == 25
+
+
+def test_client_and_server_agree_on_the_runtime_folder(monkeypatch, tmp_path):
+    assert runtime_folder() == written_to()
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert runtime_folder() == written_to()
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert runtime_folder() == written_to()
+
+
+def test_the_server_started_last_is_taken_and_dead_ones_passed_over(server, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    folder = runtime_folder()
+    folder.mkdir(parents=True)
+    (folder / "old.json").write_text(json.dumps({"url": server.url, "pid": os.getpid()}))
+    (folder / "dead.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": dead.pid}))
+    (folder / "gone.json").symlink_to(tmp_path / "nowhere.json")
+    (folder / "broken.json").write_text("{")
+    os.utime(folder / "old.json", (1, 1))
+    with isocenter.connect() as archive:
+        assert archive.url == server.url
+
+
+def test_it_says_what_was_tried(monkeypatch, tmp_path):
+    with pytest.raises(Unavailable, match="isocenter serve") as told:
+        isocenter.connect()
+    assert "ISOCENTER_URL: not set" in str(told.value)
+    assert str(runtime_folder()) in str(told.value)
+    monkeypatch.setenv("ISOCENTER_URL", "http://127.0.0.1:1")
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
+        isocenter.connect()
+    with pytest.raises(Unavailable, match=r"connection\.json"):
+        isocenter.connect(data=tmp_path)
+
+
+def test_a_dataset_is_chosen(server):
+    with isocenter.connect(server.url, dataset="ct-lab") as archive:
+        assert "ct-lab" in repr(archive)
