@@ -82,14 +82,17 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.callback(state.close)
         pool = _Pool()
         stack.callback(pool.close)
-        context = Context(archive, settings, Tokens(state, local=local), pool=pool.get())
+        scratch = settings.data / "run" / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        tokens = Tokens(state, local=local)
+        context = Context(
+            archive, settings, tokens, pool=pool.get, scratch=scratch, dicom_port=sockets.dicom_port
+        )
         stack.callback(context.close)
         http = make_server(make_application(context, [*dicomweb.routes, *rest.routes]), context)
         stack.push_async_callback(http.close_all_connections)
         http.add_sockets(sockets.http)
         stack.callback(http.stop)
-        scratch = settings.data / "run" / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
         dimse = DimseServer(archive, settings, pool=pool.get, scratch=scratch)
         stack.push_async_callback(dimse.stop)
         dimse.listen(sockets.dicom, sockets.dicom_tls)

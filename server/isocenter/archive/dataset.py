@@ -270,6 +270,10 @@ class Dataset:
 
     # -- keeping ---------------------------------------------------------------------------------------
 
+    def complete_snapshots(self) -> None:
+        """Flush exactly up to each snapshot that has no heads yet, and give it them."""
+        self._flush.complete_snapshots()
+
     def flush(self) -> Flushed:
         """Move the tail into the catalog."""
         return self._flush.everything()
