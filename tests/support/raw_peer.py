@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from isocenter.network import associate, messages, negotiation
 from isocenter.network.acceptor import AssociationServer
@@ -88,12 +89,23 @@ def cancel(message_id: int) -> bytes:
 class Peer:
     """One end of a connection, PDU by PDU."""
 
+    made: ClassVar[list[Peer]] = []
+    """Those of the test that runs."""
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.made.append(self)
 
     @classmethod
     async def connect(cls, port: int) -> Peer:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    @classmethod
+    def abort_all(cls) -> None:
+        """Close those that the test left open."""
+        for peer in cls.made:
+            peer.writer.transport.abort()
+        cls.made.clear()
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -256,6 +268,7 @@ async def acceptor(
         try:
             yield made
         finally:
+            Peer.abort_all()
             await made.server.stop(0)
             made.socket.close()
 
@@ -273,7 +286,10 @@ def _timers() -> int:
 async def nothing_left() -> AsyncIterator[None]:
     """No descriptor, task or timer more after than before."""
     descriptors, tasks, timers = _descriptors(), asyncio.all_tasks(), _timers()
-    yield
+    try:
+        yield
+    finally:
+        Peer.abort_all()
     for _ in range(100):
         left = asyncio.all_tasks() - tasks
         if not left and len(_descriptors()) <= len(descriptors) and _timers() <= timers:

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _RESPONSE = 0x8000
 """Bit of CommandField."""
+_TURN = 32
+"""Pending responses written in one turn of the loop."""
 _CAN_SEND = (State.ESTABLISHED, State.RELEASE_ASKED)
 
 
@@ -58,6 +60,7 @@ class Association(UpperLayer):
         self._outbox = Outbox(self._write_data, self.drained)
         self._exchanges: dict[int, Exchange] = {}  # requests of ours, by message id
         self._last_id = 0
+        self._turns = 0
         self._watch = Watch(self)
 
     # -- what it is --------------------------------------------------------------------------------
@@ -124,12 +127,15 @@ class Association(UpperLayer):
     async def answer_pending(
         self, message: Message, command: Command | bytes, data: bytes | None = None
     ) -> None:
-        """`respond(final=False)` and then :meth:`drained`.
+        """`respond(final=False)` and then :meth:`drained`; other work has its turn now and then.
 
         Raises:
             AssociationLost: the association is over.
         """
         self.respond(message, command, data, final=False)
+        self._turns += 1
+        if self._turns % _TURN == 0:
+            await asyncio.sleep(0)  # a quick peer never makes us wait, and C-CANCEL is to be read
         await self.drained()
 
     async def drained(self) -> None:

@@ -65,6 +65,7 @@ class Outbox:
                 async for piece in send.chunks(context_id, packed, data, self.payload):
                     self.incomplete = True
                     self._write(piece)
+                    await asyncio.sleep(0)  # a quick peer never makes us wait
                     await self._drained()
                 self.incomplete = False
             finally:

@@ -76,7 +76,6 @@ RELEASE_RP = bytes.fromhex("06000000000400000000")
 
 _FIXED = {Pdu.A_ASSOCIATE_RJ, Pdu.A_RELEASE_RQ, Pdu.A_RELEASE_RP, Pdu.A_ABORT}
 _SMALLEST_ASSOCIATE = 68
-_SMALLEST_DATA = 6  # one item: length (4), context (1), control header (1)
 
 
 def abort_pdu(source: int, reason: int) -> bytes:
@@ -96,7 +95,7 @@ def check_header(kind: int, length: int, limits: Limits) -> None:
         Malformed: type unknown (1), or a length that this type cannot have or that we did not announce (6).
     """
     if kind == Pdu.P_DATA_TF:
-        fits = _SMALLEST_DATA <= length <= limits.max_length
+        fits = length <= limits.max_length
     elif kind in _FIXED:
         fits = length == 4
     elif kind in (Pdu.A_ASSOCIATE_RQ, Pdu.A_ASSOCIATE_AC):

@@ -119,6 +119,8 @@ class PduStream:
         if not self._receiver.pdu_header(kind, length):
             self.skip_rest()
         elif kind == Pdu.P_DATA_TF:
+            if length < _ITEM.size:
+                raise Malformed(Reason.INVALID_PARAMETER, "a P-DATA-TF without a fragment")
             self._mode, self._wanted = _IN_ITEM, _ITEM.size
 
     def _begin_item(self, length: int, context_id: int, control: int) -> None:
