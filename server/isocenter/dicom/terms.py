@@ -8,6 +8,7 @@ Not here: DICOM matching keys (`matching`). Standard library only: the client im
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 
 from isocenter.dicom import values
 from isocenter.dicom.attributes import is_own_column, lookup, name_of_path
@@ -50,6 +51,16 @@ def coerce(path: Path, value: object, *, quoted: bool = False) -> Scalar:
         return values.normal(vr, value, name_of_path(path))
     if isinstance(value, str):
         return values.normal("DS", value, name) if not quoted and _NUMBER(value) else value
+    if isinstance(value, date):
+        return _iso(value)
     if hasattr(value, "__index__") or hasattr(value, "__float__"):
         return values.normal("DS", value, name)
     return str(value)
+
+
+def _iso(value: date) -> str:
+    """A date or moment as our columns spell it in text: ISO 8601, UTC, without offset."""
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    return utc.isoformat(timespec="microseconds")

@@ -12,6 +12,8 @@ from isocenter.dicom import predicate as p
 from isocenter.dicom.expression import parse
 from isocenter.errors import InvalidQuery, InvalidValue, UnknownAttribute
 
+NOON = datetime.datetime(2024, 1, 31, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+
 
 @pytest.mark.parametrize(
     ("built", "text"),
@@ -38,6 +40,8 @@ from isocenter.errors import InvalidQuery, InvalidValue, UnknownAttribute
         (col["0019,SIEMENS MR HEADER,0c"] == 5, "[0019,SIEMENS MR HEADER,0c] = 5"),
         (col["0019,SIEMENS MR HEADER,0c"] == "5", '[0019,SIEMENS MR HEADER,0c] = "5"'),
         (col._size > 1000, "_size > 1000"),
+        (col._received >= datetime.date(2024, 1, 31), "_received >= 2024-01-31"),
+        (col._received >= NOON, "_received >= 2024-01-31T11:00:00.000000"),
         (
             col.RequestAttributesSequence.RequestedProcedureID == "1",
             "RequestAttributesSequence.RequestedProcedureID = 1",
