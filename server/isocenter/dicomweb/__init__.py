@@ -1,1 +1,12 @@
 """DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS (row 8)."""
+
+from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies, wado
+
+routes = [
+    *studies.routes,
+    *qido.routes,
+    *metadata.routes,
+    *frames.routes,
+    *bulkdata.routes,
+    *wado.routes,
+]

@@ -6,7 +6,7 @@ Answers stream as Arrow, NDJSON or CSV. Not here: DICOMweb searches, which have 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from isocenter.dicom.predicate import Predicate, from_json
 from isocenter.errors import BadRequest, NotAcceptable
@@ -16,6 +16,8 @@ from isocenter.rest.handler import ApiHandler, level_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from isocenter.archive.dataset import Order
 
 _LARGEST = 2**62
 
@@ -127,13 +129,13 @@ def _columns(given: list[Any] | None) -> list[str] | None:
     return given
 
 
-def _order(given: list[Any] | None) -> list[tuple[str, str]]:
-    order = []
+def _order(given: list[Any] | None) -> Order:
+    order: list[tuple[str, Literal["asc", "desc"]]] = []
     for entry in given or []:
         name, direction = entry if isinstance(entry, list) and len(entry) == 2 else (entry, "asc")
         if not isinstance(name, str) or direction not in ("asc", "desc"):
             raise BadRequest("order is a list of [name, asc or desc]")
-        order.append((name, direction))
+        order.append((name, "asc" if direction == "asc" else "desc"))
     return order
 
 
