@@ -1,7 +1,8 @@
 """`isocenter.connect()`: find the server and say what was tried when there is none.
 
-In order: the arguments, `ISOCENTER_URL` and `ISOCENTER_TOKEN`, then the connection files that servers of this
-user leave in the runtime folder (`isocenter serve` writes them).
+In order: the arguments; `ISOCENTER_URL` and `ISOCENTER_TOKEN`; the connection files that servers of this user
+leave in the runtime folder (`isocenter serve` writes them); `./isocenter-data`. An address that was named and
+does not answer is an error: nobody wants to write into another archive than the one named.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class _Candidate:
     url: str
     token: str | None
     found_by: str
+    chosen: bool = False  # by the user, who would not expect another server in its place
 
 
 def connect(
@@ -50,12 +52,9 @@ def connect(
         archive = Archive(Transport(candidate.url, candidate.token, verify=verify), dataset)
         try:
             archive.system()
-        except Unauthorized:
-            archive.close()
-            raise
         except IsocenterError as error:
             archive.close()
-            if url is not None:
+            if candidate.chosen or isinstance(error, Unauthorized):
                 raise
             tried.append(f"{candidate.found_by}: {candidate.url} ({error.hint or error.message})")
             continue
@@ -69,7 +68,7 @@ def _candidates(
 ) -> Iterator[_Candidate]:
     if url is not None:
         token = token or _token_for(url) or os.environ.get("ISOCENTER_TOKEN")
-        yield _Candidate(url, token, "argument")
+        yield _Candidate(url, token, "argument", chosen=True)
         return
     if data is not None:
         yield from _file(Path(data) / "run" / "connection.json", token, tried)
@@ -77,10 +76,11 @@ def _candidates(
     named = os.environ.get("ISOCENTER_URL")
     if named:
         told = token or os.environ.get("ISOCENTER_TOKEN") or _token_for(named)
-        yield _Candidate(named, told, "ISOCENTER_URL")
-    else:
-        tried.append("ISOCENTER_URL: not set")
+        yield _Candidate(named, told, "ISOCENTER_URL", chosen=True)
+        return
+    tried.append("ISOCENTER_URL: not set")
     yield from _published(token, tried)
+    yield from _file(Path("isocenter-data", "run", "connection.json").absolute(), token, tried)
 
 
 def _published(token: str | None, tried: list[str]) -> Iterator[_Candidate]:

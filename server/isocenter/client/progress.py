@@ -51,6 +51,8 @@ class Progress:
                 self._show(False)
 
     def __enter__(self) -> Progress:
+        if self._show == self._in_notebook:
+            self._show(False)  # here, not in the thread of an upload, is the cell that it belongs to
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Union
 
 from isocenter.dicom import values
-from isocenter.dicom.attributes import lookup, path_of
+from isocenter.dicom.attributes import lookup, name_of_path, path_of
 from isocenter.dicom.predicate import (
     DateTimeRange,
     Equal,
@@ -90,7 +90,7 @@ def match_all(keys: Mapping[str, KeyValue], rules: Rules = C_FIND) -> Predicate:
         UnknownAttribute: a key that PS3.6 does not know.
         InvalidValue: a value that does not fit the VR of its key, naming the key.
     """
-    apart = dict(keys)
+    apart = {name_of_path(_path(name)): value for name, value in keys.items()}
     terms: list[Predicate] = []
     if rules.combined_datetime:
         for date, time in DATE_TIME_PAIRS.items():
@@ -107,7 +107,7 @@ def match(name: str, value: KeyValue, rules: Rules = C_FIND) -> Predicate:
         UnknownAttribute: no such attribute.
         InvalidValue: the value does not fit the VR of the key, naming the key.
     """
-    path = path_of(name)
+    path = _path(name)
     if not isinstance(value, str):
         return _sequence(name, path, value, rules)
     vr = lookup(path[-1]).vr
@@ -120,6 +120,11 @@ def match(name: str, value: KeyValue, rules: Rules = C_FIND) -> Predicate:
     if rules.empty_value and value == '""':
         return IsNull(path)
     return _list(name, path, vr, value, rules)
+
+
+def _path(name: str) -> Path:
+    """The path of a key, every name in the spelling that engines know: QIDO may give tags."""
+    return tuple(lookup(part).name for part in path_of(name))
 
 
 def _list(name: str, path: Path, vr: str, value: str, rules: Rules) -> Predicate:

@@ -65,6 +65,22 @@ def test_it_says_what_was_tried(monkeypatch, tmp_path):
         isocenter.connect(data=tmp_path)
 
 
+def test_an_address_in_the_environment_that_is_dead_is_not_replaced_by_another(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOCENTER_URL", "http://127.0.0.1:1")
+    with published(tmp_path / "data", {"url": server.url, "pid": os.getpid()}), pytest.raises(Unavailable):
+        isocenter.connect()
+
+
+def test_the_default_data_folder_of_the_current_one(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with published(tmp_path / "isocenter-data", {"url": server.url, "pid": os.getpid()}) as path:
+        for link in runtime_folder().iterdir():
+            link.unlink()
+        assert path.exists()
+        with isocenter.connect() as archive:
+            assert archive.url == server.url
+
+
 def test_a_dataset_is_chosen(server):
     with isocenter.connect(server.url, dataset="ct-lab") as archive:
         assert "ct-lab" in repr(archive)

@@ -19,7 +19,8 @@ def test_universal_matching(key, value):
     ("key", "value", "tree"),
     [
         ("Modality", "CT ", p.Equal(("Modality",), "CT")),
-        ("00080060", "CT", p.Equal(("00080060",), "CT")),
+        ("00080060", "CT", p.Equal(("Modality",), "CT")),
+        ("00400275.00401001", "1", p.Equal(("RequestAttributesSequence", "RequestedProcedureID"), "1")),
         ("InstanceNumber", " 007", p.Equal(("InstanceNumber",), 7)),
         ("SliceThickness", "1.50", p.Equal(("SliceThickness",), 1.5)),
         ("Rows", "512", p.Equal(("Rows",), 512)),
@@ -134,6 +135,10 @@ class TestDateAndTime:
     def test_together(self, date, time, low, high):
         tree = match_all({"StudyDate": date, "StudyTime": time}, QIDO)
         assert tree == p.DateTimeRange(("StudyDate",), ("StudyTime",), low, high)
+
+    def test_together_by_tag_as_well(self):
+        tree = match_all({"00080020": "20200131", "00080030": "10"}, QIDO)
+        assert tree == p.DateTimeRange(("StudyDate",), ("StudyTime",), "2020013110", "2020013110")
 
     @pytest.mark.parametrize(("date", "time"), [("20200131", ""), ("*", "10"), ("20200131", '""')])
     def test_one_alone_stays_alone(self, date, time):
