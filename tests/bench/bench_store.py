@@ -16,13 +16,20 @@ from harness import NAGLE_OFF, ORTHANC, Row, bare_loop, ct_files, orthanc, repor
 from isocenter.cli.throwaway import server
 
 COUNT = int(os.environ.get("BENCH_FILES", "1000"))
-SHIPPED_COUNT = max(COUNT // 5, 8)  # with Nagle on Orthanc takes 40 ms and more an object
+SHIPPED_COUNT = max(COUNT // 5, 40)  # with Nagle on Orthanc takes 40 ms and more an object
 PARALLEL = 8
+WARM = 8
 
 
 def dcmsend(port: int, title: str, files: Sequence[Path]) -> list[str]:
     """One association that sends `files`."""
     return ["dcmsend", "-aec", title, "127.0.0.1", str(port), *map(str, files)]
+
+
+def warm_up(port: int, title: str, files: Sequence[Path]) -> None:
+    """One association a file, so that every process of a server has answered once before it is measured."""
+    for file in files:
+        together([dcmsend(port, title, [file])], env=NAGLE_OFF)
 
 
 def rate(port: int, title: str, files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
@@ -34,13 +41,15 @@ def rate(port: int, title: str, files: Sequence[Path], associations: int, env: d
 def ours(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
     """Files a second into a fresh Isocenter."""
     with server() as running:
-        return rate(running.dicom_port, running.ae_title, files, associations, env)
+        warm_up(running.dicom_port, running.ae_title, files[:WARM])
+        return rate(running.dicom_port, running.ae_title, files[WARM:], associations, env)
 
 
 def theirs(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
     """Files a second into a fresh Orthanc."""
     with orthanc(env) as running:
-        measured = rate(running.dicom_port, "ORTHANC", files, associations, env)
+        warm_up(running.dicom_port, "ORTHANC", files[:WARM])
+        measured = rate(running.dicom_port, "ORTHANC", files[WARM:], associations, env)
         assert running.count() == len(files)
         return measured
 
@@ -49,8 +58,8 @@ def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
         folder = Path(name)
-        files = ct_files(folder / "files", COUNT)
-        bare = COUNT / bare_loop(files, folder / "bare")
+        files = ct_files(folder / "files", COUNT + WARM)
+        bare = COUNT / bare_loop(files[WARM:], folder / "bare")
         rows = [Row("bare loop: write, fsync, rename, fsync directory", bare, "files/s")]
         cases = (
             ("1 association, Nagle off", files, 1, NAGLE_OFF, "2"),
