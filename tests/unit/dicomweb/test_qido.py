@@ -1,0 +1,172 @@
+"""Searching over the web: all six resources, keys of every kind, and what is told besides the results."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., bytes]
+ALL_RESOURCES = [
+    "/studies",
+    "/series",
+    "/instances",
+    "/studies/1.2.3/series",
+    "/studies/1.2.3/instances",
+    "/studies/1.2.3/series/1.2.3.1/instances",
+]
+
+
+def values(results: list[dict[str, Any]], tag: str) -> list[Any]:
+    return [one[tag]["Value"][0] for one in results]
+
+
+@pytest.fixture
+def filled(web: Any, make: Make) -> Any:
+    """Two studies: one of two series of CT and SR, one of MR."""
+    files = [make(n, PatientName="Müller^Jörg", PatientID="A", SliceThickness="1.5") for n in (1, 2)]
+    files.append(make(1, series="2", Modality="SR", PatientName="Müller^Jörg", PatientID="A"))
+    other = {"PatientName": "Doe^Jane", "PatientID": "B", "StudyDate": "20230101", "StudyTime": "101500"}
+    files.append(make(1, study="1.2.4", Modality="MR", SliceThickness="3", **other))
+    assert web.store(*files).status_code == 200
+    return web
+
+
+@pytest.mark.parametrize("path", ALL_RESOURCES)
+def test_an_empty_archive_answers_with_an_empty_list(web: Any, path: str) -> None:
+    answer = web.get("/dicom-web" + path)
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert answer.headers["Content-Type"] == "application/dicom+json"
+
+
+@pytest.mark.parametrize(("path", "count"), list(zip(ALL_RESOURCES, (2, 3, 4, 2, 3, 2), strict=True)))
+def test_every_resource_has_its_results(filled: Any, path: str, count: int) -> None:
+    assert len(filled.search(path)) == count
+
+
+def test_a_study_has_its_attributes_counts_and_modalities(filled: Any) -> None:
+    (study,) = filled.search("/studies", PatientID="A")
+    assert study["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "Müller^Jörg"}]}
+    assert study["00080061"]["Value"] == ["CT", "SR"]
+    assert study["00201206"]["Value"] == [2]
+    assert study["00201208"]["Value"] == [3]
+    assert study["00081190"]["Value"] == [f"{filled.url}/dicom-web/studies/1.2.3"]
+    assert study["00080056"]["Value"] == ["ONLINE"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"PatientName": "müller*"}, ["1.2.3"]),
+        ({"00100010": "MULLER^JORG"}, ["1.2.3"]),
+        ({"PatientName": "*"}, ["1.2.3", "1.2.4"]),
+        ({"StudyDate": "20230101-20231231"}, ["1.2.4"]),
+        ({"StudyDate": "-20231231"}, ["1.2.4"]),
+        ({"StudyDate": "20230101", "StudyTime": "1000-1100"}, ["1.2.4"]),
+        ({"StudyInstanceUID": "1.2.3,1.2.4,9"}, ["1.2.3", "1.2.4"]),
+        ({"StudyInstanceUID": "1.2.3\\9"}, ["1.2.3"]),
+        ({"StudyInstanceUID": ["1.2.3", "1.2.4"]}, ["1.2.3", "1.2.4"]),
+        ({"ModalitiesInStudy": "SR"}, ["1.2.3"]),
+        ({"Modality": "MR"}, ["1.2.4"]),
+        ({"AccessionNumber": ""}, ["1.2.3", "1.2.4"]),
+        ({"AccessionNumber": '""'}, ["1.2.3", "1.2.4"]),
+        ({"PatientID": "nobody"}, []),
+        ({"SliceThickness": "3"}, ["1.2.4"]),
+        ({"00180050": "1.5", "PatientID": "A"}, ["1.2.3"]),
+    ],
+)
+def test_studies_are_found_by_keys(filled: Any, parameters: dict[str, Any], found: list[str]) -> None:
+    assert sorted(values(filled.search("/studies", **parameters), "0020000D")) == found
+
+
+def test_sequences_are_matched_by_dotted_paths(web: Any, make: Make) -> None:
+    web.store(make(1))
+    assert web.search("/series", **{"RequestAttributesSequence.ScheduledProcedureStepID": "X"}) == []
+    assert len(web.search("/series", **{"00400275.00400009": ""})) == 1
+
+
+def test_a_relational_search_shows_the_levels_above(filled: Any) -> None:
+    (series,) = filled.search("/series", Modality="MR")
+    assert series["0020000D"]["Value"] == ["1.2.4"]
+    assert series["00100020"]["Value"] == ["B"]
+    (instance,) = filled.search("/instances", PatientID="B")
+    assert instance["0020000E"]["Value"] == ["1.2.4.1"]
+    assert instance["00083002"]["Value"] == ["1.2.840.10008.1.2.1"]
+    assert instance["00080060"]["Value"] == ["MR"]
+
+
+def test_included_fields_come_with_the_result(filled: Any) -> None:
+    assert "00080020" in filled.search("/studies", includefield="StudyDate")[0]
+    plain, full = filled.search("/studies"), filled.search("/studies", includefield="all")
+    assert "00101010" not in plain[0]
+    assert "00101010" in full[0]
+    assert "00101010" in filled.search("/studies", includefield="00101010")[0]
+
+
+def test_limit_and_offset_walk_through_all_results_in_one_order(web: Any, make: Make) -> None:
+    web.store(*(make(n) for n in range(1, 8)))
+    whole = values(web.search("/instances"), "00080018")
+    walked = [values(web.search("/instances", limit=3, offset=start), "00080018") for start in (0, 3, 6)]
+    assert list(itertools.chain(*walked)) == whole
+    assert len(whole) == 7
+    assert web.search("/instances", limit=0) == []
+    assert web.search("/instances", offset=100) == []
+
+
+def test_a_search_of_many_pages_is_whole(web: Any, make: Make) -> None:
+    web.store(*(make(n) for n in range(1, 450)))
+    results = web.search("/instances")
+    assert len(set(values(results, "00080018"))) == 449
+
+
+def test_what_is_not_known_or_not_done_is_a_warning(filled: Any) -> None:
+    answer = filled.get("/dicom-web/studies?PatientIdd=x&orderby=StudyDate&fuzzymatching=true&PatientID=A")
+    assert answer.status_code == 200
+    assert len(answer.json()) == 1
+    warnings = answer.headers["Warning"]
+    assert warnings.startswith(f"299 {filled.url}/dicom-web: ")
+    assert "PatientIdd, orderby" in warnings
+    assert "The fuzzymatching parameter is not supported. Only literal matching" in warnings
+    assert "Warning" not in filled.get("/dicom-web/studies?PatientID=A").headers
+    assert filled.get("/dicom-web/studies?%0d%0aX=1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=x", "offset=-1", "StudyDate=yesterday", "StudyDate=2024*", "fuzzymatching=maybe"]
+)
+def test_values_that_fit_no_attribute_are_400(filled: Any, query: str) -> None:
+    answer = filled.get("/dicom-web/studies?" + query)
+    assert answer.status_code == 400
+    assert query.split("=")[0] in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/dicom+json", 200),
+        ("application/json", 200),
+        ("*/*", 200),
+        ('multipart/related; type="application/dicom+xml", application/dicom+json;q=0.9', 200),
+        ("application/dicom+xml", 406),
+        ("text/html", 406),
+    ],
+)
+def test_json_is_what_there_is(filled: Any, accept: str, status: int) -> None:
+    assert filled.get("/dicom-web/studies", headers={"Accept": accept}).status_code == status
+    assert filled.get("/dicom-web/studies", params={"accept": accept}).status_code == status
+
+
+def test_head_tells_the_same_without_a_body(filled: Any) -> None:
+    answer = filled.web.head(filled.url + "/dicom-web/studies", timeout=9)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_datasets_are_apart(serve: Any, make: Make) -> None:
+    web = serve(datasets={"lab": {"ae_title": "LAB"}})
+    web.store(make(1), path="/datasets/lab/dicom-web/studies")
+    assert web.search("/studies") == []
+    found = web.get("/datasets/lab/dicom-web/studies").json()
+    assert found[0]["00081190"]["Value"] == [f"{web.url}/datasets/lab/dicom-web/studies/1.2.3"]
+    assert len(web.get("/datasets/main/dicom-web/studies").json()) == 0
