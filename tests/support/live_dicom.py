@@ -59,10 +59,10 @@ class LiveServer:
         """Stop and close everything."""
         try:
             self.run(self.server.stop(0.5))
+            self.run(self._loop.shutdown_default_executor())
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
             for each in (*self._sockets, *self._tls_sockets):
                 each.close()

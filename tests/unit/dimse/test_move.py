@@ -1,0 +1,261 @@
+"""C-MOVE: objects go to a destination of the book, on associations of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_sets import data_set
+from live_dicom import LiveServer, bound, live
+from scu import CT, STUDY_MOVE, Keeping, association, command, decoded, encoded, identifier, retrieve
+
+from isocenter.archive import Origin
+from isocenter.dicom import uids
+from isocenter.dimse import outgoing
+from isocenter.index.records import StoredInstance
+from isocenter.network import negotiation
+from isocenter.network.acceptor import AssociationServer
+from isocenter.network.association import Association
+from isocenter.network.messages import Field
+from isocenter.network.negotiation import STORED_SYNTAXES, Policy
+from isocenter.network.service import Message, Reply
+
+EXPLICIT, IMPLICIT = uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN
+STUDY = "1.2.3"
+
+
+class Destination:
+    """An AE that objects are moved to; `keeping` holds what came."""
+
+    def __init__(self, keeping: Keeping | None = None, policy: Policy | None = None) -> None:
+        self.keeping = keeping or Keeping()
+        self.called: list[tuple[str, str]] = []
+        self.socket = bound()
+        self.port = int(self.socket.getsockname()[1])
+        self._policy = policy or Policy()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Destination]:
+        server = AssociationServer(lambda pdu, peer: negotiation.negotiate(pdu, self._policy), self._service)
+        server.listen([self.socket])
+        try:
+            yield self
+        finally:
+            await server.stop(0)
+            self.socket.close()
+
+    def _service(self, asked: Association) -> Keeping:
+        self.called.append((asked.calling_ae, asked.called_ae))
+        return self.keeping
+
+
+@asynccontextmanager
+async def moving(
+    folder: Path, destination: Destination | None = None, fill: Callable[[LiveServer], None] | None = None
+) -> AsyncIterator[tuple[LiveServer, Destination]]:
+    """A server and a destination that it knows as DST."""
+    destination = destination or Destination()
+    peers = {"DST": {"host": "127.0.0.1", "port": destination.port}}
+    with live(folder, peers=peers) as server:
+        (fill or fill_series)(server)
+        async with destination.listening():
+            yield server, destination
+
+
+def fill_series(server: LiveServer, count: int = 12, **values: Any) -> None:
+    for n in range(count):
+        raw = data_set(SOPInstanceUID=f"1.2.3.4.{n}", InstanceNumber=str(n), **values)
+        server.dataset.store(raw, Origin("TEST", "ISOCENTER", ""), EXPLICIT)
+
+
+async def moved(server: LiveServer, destination: str = "DST", **more: Any) -> list[Reply]:
+    async with association(server.port, STUDY_MOVE, calling="ASKER") as peer:
+        keys = {"StudyInstanceUID": STUDY}
+        return await retrieve(peer, STUDY_MOVE, "STUDY", keys, MoveDestination=destination, **more)
+
+
+async def test_objects_arrive_and_are_counted(tmp_path: Path) -> None:
+    async with moving(tmp_path) as (server, destination):
+        replies = await moved(server, Priority=2)
+    assert destination.keeping.instances == [f"1.2.3.4.{n}" for n in range(12)]
+    assert destination.called == [("ISOCENTER", "DST")]
+    told = destination.keeping.received[0][0]
+    assert told["MoveOriginatorApplicationEntityTitle"] == "ASKER"
+    assert told["MoveOriginatorMessageID"] == 1
+    assert told["Priority"] == 2
+    final = replies[-1].command
+    assert (final["Status"], final["NumberOfCompletedSuboperations"]) == (0, 12)
+    assert "NumberOfRemainingSuboperations" not in final
+    assert replies[0].command["NumberOfRemainingSuboperations"] == 2
+
+
+async def test_an_unknown_destination_is_told(tmp_path: Path) -> None:
+    async with moving(tmp_path) as (server, destination):
+        replies = await moved(server, "NOWHERE")
+        assert [each.status for each in replies] == [0xA801]
+        assert destination.called == []
+
+
+async def test_a_destination_that_does_not_listen_fails_every_object(tmp_path: Path) -> None:
+    with live(tmp_path, peers={"DST": {"host": "127.0.0.1", "port": 1}}) as server:
+        fill_series(server)
+        (final,) = await moved(server)
+    assert final.status == 0xA702
+    assert final.command["NumberOfFailedSuboperations"] == 12
+    assert len(decoded(final.data).FailedSOPInstanceUIDList) == 12
+
+
+async def test_one_refused_object_is_one_failure(tmp_path: Path) -> None:
+    async with moving(tmp_path, Destination(Keeping((0, 0xA900)))) as (server, _):
+        final = (await moved(server))[-1]
+    assert final.status == 0xB000
+    assert decoded(final.data).FailedSOPInstanceUIDList == "1.2.3.4.1"
+
+
+class _Dropping(Keeping):
+    """Aborts the association once, at its fourth object."""
+
+    dropped = False
+
+    def message_end(self, asked: Association, message: Message) -> None:
+        if len(self.received) == 3 and not self.dropped:
+            self.dropped = True
+            asked.abort()
+            return
+        super().message_end(asked, message)
+
+
+async def test_a_dropped_association_costs_one_object_and_is_asked_for_again(tmp_path: Path) -> None:
+    async with moving(tmp_path, Destination(_Dropping())) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.status == 0xB000
+    assert final.command["NumberOfCompletedSuboperations"] == 11
+    assert decoded(final.data).FailedSOPInstanceUIDList == "1.2.3.4.3"
+    assert len(destination.called) == 2
+
+
+class _AlwaysDropping(Keeping):
+    def message_end(self, asked: Association, message: Message) -> None:
+        asked.abort()
+
+
+async def test_a_destination_that_always_drops_is_given_up(tmp_path: Path) -> None:
+    async with moving(tmp_path, Destination(_AlwaysDropping())) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.status == 0xA702
+    assert final.command["NumberOfFailedSuboperations"] == 12
+    assert len(destination.called) == 3
+
+
+async def test_a_destination_that_takes_only_implicit_vr_gets_that(tmp_path: Path) -> None:
+    policy = Policy(transfer_syntaxes=frozenset({IMPLICIT}))
+    async with moving(tmp_path, Destination(policy=policy)) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.status == 0
+    assert {syntax for _, syntax, _ in destination.keeping.received} == {IMPLICIT}
+    assert decoded(destination.keeping.received[0][2], IMPLICIT).PatientID == "P1"
+
+
+async def test_a_class_that_the_destination_refuses_fails_alone(tmp_path: Path) -> None:
+    odd = "1.3.12.2.1107.5.9.1"
+
+    def fill(server: LiveServer) -> None:
+        fill_series(server, 3)
+        raw = data_set(SOPInstanceUID="1.2.3.5", SOPClassUID=odd, InstanceNumber="9")
+        server.dataset.store(raw, Origin("TEST", "ISOCENTER", ""), EXPLICIT)
+
+    policy = Policy(unknown_sop_classes=False)
+    async with moving(tmp_path, Destination(policy=policy), fill) as (server, destination):
+        final = (await moved(server))[-1]
+    assert len(destination.keeping.received) == 3
+    assert final.status == 0xB000
+    assert decoded(final.data).FailedSOPInstanceUIDList == "1.2.3.5"
+
+
+class _Slow(Keeping):
+    """Answers each object after a while; `cancel` is called at the third."""
+
+    def __init__(self, third: Callable[[], object]) -> None:
+        super().__init__()
+        self._third = third
+
+    def message_end(self, asked: Association, message: Message) -> Any:
+        return self._later(asked, message)
+
+    async def _later(self, asked: Association, message: Message) -> None:
+        await asyncio.sleep(0.02)
+        super().message_end(asked, message)
+        if len(self.received) == 3:
+            self._third()
+
+
+async def test_a_cancel_stops_the_move(tmp_path: Path) -> None:
+    asker: list[Association] = []
+    slow = _Slow(lambda: asker[0].cancel(1, 1))
+    async with moving(tmp_path, Destination(slow)) as (server, _):
+        async with association(server.port, STUDY_MOVE) as peer:
+            asker.append(peer)
+            keys = {"StudyInstanceUID": STUDY}
+            final = (await retrieve(peer, STUDY_MOVE, "STUDY", keys, MoveDestination="DST"))[-1]
+    assert final.status == 0xFE00
+    assert 3 <= len(slow.received) <= 5
+    told = final.command
+    assert told["NumberOfRemainingSuboperations"] + told["NumberOfCompletedSuboperations"] == 12
+
+
+async def test_the_requesters_abort_stops_the_move(tmp_path: Path) -> None:
+    asker: list[Association] = []
+    slow = _Slow(lambda: asker[0].abort())
+    async with moving(tmp_path, Destination(slow)) as (server, _):
+        async with association(server.port, STUDY_MOVE) as peer:
+            asker.append(peer)
+            data = encoded(identifier("STUDY", {"StudyInstanceUID": STUDY}))
+            told = command(Field.C_MOVE_RQ, STUDY_MOVE, MoveDestination="DST")
+            with pytest.raises(Exception, match="over"):
+                await peer.exchange(1, told, data)
+        await asyncio.sleep(0.3)
+        assert len(slow.received) <= 5
+        assert not server.server.associations
+
+
+# -- contexts ---------------------------------------------------------------------------------------
+
+
+def instance(sop_class: str, syntax: str) -> StoredInstance:
+    return StoredInstance("1", "2", "3", sop_class, 1, syntax, 0, "", 0, "", "", 0, 0, "", 0, 0, 0)
+
+
+def test_each_stored_syntax_has_a_context_alone_and_each_class_one_for_uncompressed() -> None:
+    jpeg = "1.2.840.10008.1.2.4.50"
+    ((*contexts,),) = outgoing.proposals([instance(CT, jpeg), instance(CT, EXPLICIT), instance(CT, jpeg)])
+    assert [each.transfer_syntaxes for each in contexts] == [(jpeg,), (EXPLICIT,), (EXPLICIT, IMPLICIT)]
+
+
+def test_more_than_128_contexts_take_a_second_association() -> None:
+    many = [instance(f"1.2.3.{n}", EXPLICIT) for n in range(100)]
+    first, second = outgoing.proposals(many)
+    assert len(first) <= 128
+    assert len(first) + len(second) == 200
+    assert all(outgoing.serves(first, each) != outgoing.serves(second, each) for each in many)
+
+
+async def test_objects_of_many_classes_all_arrive(tmp_path: Path) -> None:
+    def fill(server: LiveServer) -> None:
+        for n in range(80):
+            raw = data_set(SOPInstanceUID=f"1.2.3.4.{n}", SOPClassUID=f"1.2.3.99.{n}", InstanceNumber=str(n))
+            server.dataset.store(raw, Origin("TEST", "ISOCENTER", ""), EXPLICIT)
+
+    async with moving(tmp_path, fill=fill) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.status == 0
+    assert len(destination.called) == 2
+    assert len(set(destination.keeping.instances)) == 80
+
+
+def test_every_stored_syntax_fits_one_association() -> None:
+    (contexts,) = outgoing.proposals([instance(CT, syntax) for syntax in STORED_SYNTAXES])
+    assert len(contexts) == len(STORED_SYNTAXES) + 1
