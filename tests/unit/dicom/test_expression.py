@@ -1,19 +1,14 @@
 """Query text: what it says, and how it tells mistakes."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from predicates import instances, trees
 
 from isocenter.dicom import predicate as p
 from isocenter.dicom.expression import parse
 from isocenter.dicom.wording import to_text
 from isocenter.errors import BadRequest, InvalidQuery, InvalidValue, UnknownAttribute
-
-sys.path.insert(0, str(Path(__file__).parent))
-from predicates import instances, trees
 
 
 def test_the_example_of_the_manual():

@@ -1,18 +1,14 @@
 """The query tree: building, JSON, and what it refuses."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from predicates import instances, trees
 
 from isocenter.dicom import predicate as p
 from isocenter.errors import InvalidQuery
-
-sys.path.insert(0, str(Path(__file__).parent))
-from predicates import instances, trees
 
 CT = p.Equal(("Modality",), "CT")
 THIN = p.Range(("SliceThickness",), None, 2, high_open=True)
