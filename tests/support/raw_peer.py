@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -225,7 +226,13 @@ class Recorder:
 class Acceptor:
     """A server of associations on a free port, whose services note what happens."""
 
-    def __init__(self, limits: Limits, service: Callable[[Association], Recorder], policy: Policy) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        service: Callable[[Association], Recorder],
+        policy: Policy,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.recorders: list[Recorder] = []
         self.deciding = asyncio.Event()
         self.deciding.set()
@@ -234,7 +241,7 @@ class Acceptor:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.server = AssociationServer(self._negotiate, self._service, limits)
-        self.server.listen([self.socket])
+        self.server.listen([self.socket], tls)
 
     async def _negotiate(self, request: bytes, peer: object) -> negotiation.Answer:
         await self.deciding.wait()
@@ -261,10 +268,11 @@ async def acceptor(
     limits: Limits | None = None,
     service: Callable[[Association], Recorder] = Recorder,
     policy: Policy = POLICY,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Acceptor]:
     """An acceptor that must leave no descriptor, task or timer behind."""
     async with nothing_left():
-        made = Acceptor(limits or Limits(closing=2), service, policy)
+        made = Acceptor(limits or Limits(closing=2), service, policy, tls)
         try:
             yield made
         finally:
