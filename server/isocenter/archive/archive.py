@@ -43,7 +43,13 @@ class Archive:
             for place in places:
                 told = settings.all_datasets()[place.name]
                 self.datasets[place.name] = Dataset(
-                    place, told, self.objects, self._research, clock, self._executor
+                    place,
+                    told,
+                    self.objects,
+                    self._research,
+                    clock,
+                    self._executor,
+                    vacuum_after=settings.catalog.vacuum_after,
                 )
         except BaseException:
             self.close()

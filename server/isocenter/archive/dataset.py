@@ -61,6 +61,7 @@ class Dataset:
         research: the query process.
         clock: arrival times of this process.
         executor: threads that may block on the disk.
+        vacuum_after: how long files that were removed from the catalog are kept, in seconds.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class Dataset:
         research: Research,
         clock: Clock,
         executor: Executor,
+        *,
+        vacuum_after: float = 3600.0,
     ) -> None:
         self.name = place.name
         self.ae_title = settings.ae_title
@@ -82,6 +85,7 @@ class Dataset:
         self._flush = Flush(self.index, self.catalog, self.catalog_lock, assume_charset=place.assume_charset)
         self._research = research
         self._executor = executor
+        self._vacuum_hours = vacuum_after / 3600
         self._commit = GroupCommit(self.index.writer, self._make_durable, on_conflict=settings.on_conflict)
         self._ingest = Ingest(self.name, objects, self._commit, clock, place.assume_charset)
 
@@ -171,6 +175,8 @@ class Dataset:
     ) -> pa.RecordBatchReader:
         """Any attribute as a table, in record batches; see `catalog.query.Engine.query`.
 
+        Without `order` instances come as the catalog keeps them, which costs least.
+
         Raises:
             UnknownAttribute: no such column, naming the nearest.
             InvalidValue: a value does not fit its attribute.
@@ -198,7 +204,8 @@ class Dataset:
     def metadata(self, predicate: Predicate) -> Iterator[tuple[str, str]]:
         """SOPInstanceUID and DICOM JSON of every instance that satisfies the predicate, in series order."""
         columns = ["SOPInstanceUID", "json"]
-        with self.table(Level.INSTANCE, predicate, columns) as reader:
+        order: Order = [("StudyInstanceUID", "asc"), ("SeriesInstanceUID", "asc"), ("InstanceNumber", "asc")]
+        with self.table(Level.INSTANCE, predicate, columns, order=order) as reader:
             for batch in reader:
                 yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
 
@@ -277,6 +284,15 @@ class Dataset:
     def flush(self) -> Flushed:
         """Move the tail into the catalog."""
         return self._flush.everything()
+
+    def vacuum(self, *, hours: float | None = None) -> dict[str, list[str]]:
+        """Delete files of the catalog that neither head nor snapshot holds, once removed for an hour."""
+        with self.catalog_lock.held():
+            keep: dict[str, set[int]] = {}
+            for heads in (self.index.reader.heads(), *(one.heads or {} for one in self.snapshots())):
+                for table, version in heads.items():
+                    keep.setdefault(table, set()).add(version)
+            return self.catalog.vacuum(keep, hours=self._vacuum_hours if hours is None else hours)
 
 
 def _describe(name: str) -> str:

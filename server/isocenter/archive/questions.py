@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from isocenter.archive.place import MakeQuestions
 from isocenter.archive.tail import DecodedTail
-from isocenter.catalog.query import Engine, Scope
-from isocenter.catalog.sandbox import Limits, run_sql
+from isocenter.catalog.catalog import INSTANCES
+from isocenter.catalog.query import Engine, Scope, source_sql
+from isocenter.catalog.sandbox import Exposed, Sandbox
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import from_json
 from isocenter.errors import BadRequest
@@ -26,7 +27,7 @@ class Questions:
 
     def __init__(self, made: MakeQuestions) -> None:
         self._places = {place.name: place for place in made.places}
-        self._limits = Limits(seconds=made.sql_seconds, memory=made.sql_memory)
+        self._sandbox = Sandbox(memory=made.sql_memory, seconds=made.sql_seconds)
         self._engine = Engine()
         self._mutex = threading.Lock()
         self._open: dict[str, tuple[Index, DecodedTail]] = {}
@@ -42,11 +43,12 @@ class Questions:
         if kind == "columns":
             return {name: str(kind) for name, kind in self._engine.columns(scope).items()}
         if kind == "sql":
-            return run_sql(question["sql"], scope, self._limits)
+            return self._sandbox.run(question["sql"], self._exposed(scope))
         raise BadRequest(f"No such question: {kind}")
 
     def close(self) -> None:
         """End DuckDB and close the indexes."""
+        self._sandbox.close()
         self._engine.close()
         for index, _ in self._open.values():
             index.close()
@@ -61,6 +63,16 @@ class Questions:
             limit=question["limit"],
             offset=question["offset"],
         )
+
+    def _exposed(self, scope: Scope) -> Exposed:
+        """What a user's SQL sees: the tables of this moment, by name."""
+        columns = self._engine.columns(scope)
+        dead = self._engine._dead_rows(scope, columns)
+        tables = {} if scope.tail is None else {"_tail": scope.tail}
+        if dead is not None:
+            tables["_dead"] = dead
+        views = {INSTANCES: source_sql(scope, columns, dead is not None) + "SELECT * FROM live"}
+        return Exposed(views, scope.files, tables)
 
     def _scope(self, dataset: str) -> Scope:
         with self._mutex:

@@ -8,6 +8,7 @@ it dies; it ends with its parent. What runs in it is in `questions`.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import queue
 import secrets
@@ -230,6 +231,7 @@ def _serve(make: MakesAnswering, address: str, key: bytes, lifeline: Connection)
     with suppress(*_GONE):
         lifeline.recv()
     answering.close()
+    os._exit(0)  # threads may still be asked something, and DuckDB's own teardown complains on standard error
 
 
 def _accept(listener: Listener, answering: Answering) -> None:
