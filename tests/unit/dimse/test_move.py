@@ -196,11 +196,13 @@ class _Slow(Keeping):
 async def test_a_cancel_stops_the_move(tmp_path: Path) -> None:
     asker: list[Association] = []
     slow = _Slow(lambda: asker[0].cancel(1, 1))
-    async with moving(tmp_path, Destination(slow)) as (server, _):
-        async with association(server.port, STUDY_MOVE) as peer:
-            asker.append(peer)
-            keys = {"StudyInstanceUID": STUDY}
-            final = (await retrieve(peer, STUDY_MOVE, "STUDY", keys, MoveDestination="DST"))[-1]
+    async with (
+        moving(tmp_path, Destination(slow)) as (server, _),
+        association(server.port, STUDY_MOVE) as peer,
+    ):
+        asker.append(peer)
+        keys = {"StudyInstanceUID": STUDY}
+        final = (await retrieve(peer, STUDY_MOVE, "STUDY", keys, MoveDestination="DST"))[-1]
     assert final.status == 0xFE00
     assert 3 <= len(slow.received) <= 5
     told = final.command

@@ -1,0 +1,119 @@
+"""Transcoding without loss: what pydicom reads from the copy is what it reads from the original."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom.data
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset
+
+from isocenter.dicom import transcode, uids
+from isocenter.dicom.header import read_header
+from isocenter.dicom.reencode import CannotTranscode
+
+EXPLICIT, IMPLICIT = uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN
+BOTH = pytest.mark.parametrize("wanted", [EXPLICIT, IMPLICIT], ids=["explicit", "implicit"])
+
+NO_DECODER = {"JPEG-lossy.dcm", "JPGExtended.dcm"}  # 12 bits: no decoder under a permissive licence
+BROKEN = {"JPEG2000-embedded-sequence-delimiter.dcm", "MR_truncated.dcm", "rtplan_truncated.dcm"}
+WITHOUT_META = {
+    "ExplVR_BigEndNoMeta.dcm",
+    "ExplVR_LitEndNoMeta.dcm",
+    "no_meta.dcm",
+    "meta_missing_tsyntax.dcm",
+}
+MEANT_OTHERWISE = {
+    "nested_priv_SQ.dcm",  # elements of group 0001 are none of a data set
+    "rtstruct.dcm",  # has no meta group either
+}
+FOLDER = Path(pydicom.data.__file__).parent / "test_files"
+LEFT_OUT = NO_DECODER | BROKEN | WITHOUT_META | MEANT_OTHERWISE
+
+
+FILES = sorted(path for path in FOLDER.glob("*.dcm") if path.name not in LEFT_OUT)
+
+
+def transcoded(path: Path, wanted: str, target: Path) -> Dataset:
+    with open(path, "rb") as file:
+        header = read_header(file)
+    transcode.to_file(str(path), header.data_set_offset, _syntax(path), wanted, str(target))
+    made = read_dataset(BytesIO(target.read_bytes()), wanted == IMPLICIT, True)
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = wanted
+    return made
+
+
+def _syntax(path: Path) -> str:
+    return str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID)
+
+
+def _compared(data_set: Dataset) -> dict[str, Any]:
+    skipped = {0x7FE00010, 0xFFFCFFFC, 0x00280004, 0x00280006}
+    return {
+        str(element.tag): element.value
+        for element in data_set
+        if element.tag.element and element.tag not in skipped and not element.tag.is_private
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@BOTH
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_readable_file_keeps_its_elements_and_pixels(path: Path, wanted: str, tmp_path: Path) -> None:
+    original = dcmread(path)
+    copy = transcoded(path, wanted, tmp_path / "copy")
+    assert _compared(copy) == _compared(original)
+    if "PixelData" in original:
+        assert np.array_equal(copy.pixel_array, original.pixel_array)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "planar"),
+    [
+        ("examples_ybr_color.dcm", "YBR_FULL_422", "RGB", 0),
+        ("examples_jpeg2k.dcm", "YBR_RCT", "RGB", 0),
+        ("SC_rgb_rle.dcm", "RGB", "RGB", 0),
+        ("MR_small_RLE.dcm", "MONOCHROME2", "MONOCHROME2", None),
+    ],
+)
+def test_the_header_follows_decompressed_pixels(
+    name: str, before: str, after: str, planar: int | None, tmp_path: Path
+) -> None:
+    path = FOLDER / name
+    original = dcmread(path)
+    copy = transcoded(path, EXPLICIT, tmp_path / "copy")
+    assert original.PhotometricInterpretation == before
+    assert copy.PhotometricInterpretation == after
+    assert copy.get("PlanarConfiguration") == planar
+    assert copy.SOPInstanceUID == original.SOPInstanceUID
+    assert copy.get("LossyImageCompression") == original.get("LossyImageCompression")
+    assert copy.get("LossyImageCompressionRatio") == original.get("LossyImageCompressionRatio")
+    expected = copy.Rows * copy.Columns * copy.SamplesPerPixel * copy.BitsAllocated // 8
+    frames = int(copy.get("NumberOfFrames") or 1)
+    assert len(copy.PixelData) == (expected * frames + 1) // 2 * 2
+
+
+@pytest.mark.parametrize("name", sorted(NO_DECODER | {"MR_truncated.dcm"}))
+def test_what_cannot_be_decoded_says_so(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CannotTranscode):
+        transcoded(FOLDER / name, EXPLICIT, tmp_path / "copy")
+
+
+def test_nothing_is_ever_compressed(tmp_path: Path) -> None:
+    path = str(FOLDER / "CT_small.dcm")
+    for wanted in ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50", uids.EXPLICIT_BIG_ENDIAN):
+        with pytest.raises(CannotTranscode):
+            transcode.to_file(path, 0, EXPLICIT, wanted, str(tmp_path / "copy"))
+
+
+def test_odd_frames_and_padding(tmp_path: Path) -> None:
+    path = FOLDER / "SC_rgb_small_odd_jpeg.dcm"
+    copy = transcoded(path, EXPLICIT, tmp_path / "copy")
+    assert copy.pixel_array.shape == (3, 3, 3)
+    assert len(copy.PixelData) == 28
