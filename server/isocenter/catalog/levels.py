@@ -6,6 +6,8 @@ Not here: which rows exist and running queries (`query`), conditions (`condition
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -34,26 +36,34 @@ _COUNTED = {
 _SUMMARY = {"_size": "CAST(sum(_size) AS BIGINT)", "_seq": "max(_seq)", "_received": "max(_received)"}
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of an answer are wanted, and in which order (pairs of column and `asc` or `desc`)."""
+
+    order: Order = ()
+    limit: int | None = None
+    offset: int = 0
+
+    def sql(self) -> str:
+        """LIMIT and OFFSET."""
+        limit = "" if self.limit is None else f" LIMIT {_natural(self.limit, 'limit')}"
+        return limit + (f" OFFSET {_natural(self.offset, 'offset')}" if self.offset else "")
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows are wanted."""
+        return self.limit is None and not self.offset
+
+
 def rows_sql(
-    level: Level,
-    conditions: Conditions,
-    predicate: Predicate,
-    names: Sequence[str] | None,
-    order: Order,
-    limit: int | None,
-    offset: int,
+    level: Level, conditions: Conditions, predicate: Predicate, names: Sequence[str] | None, page: Page
 ) -> str:
     """SELECT of the columns `names` of the level's rows that satisfy the predicate; see
     `query.Engine.query`.
     """
     wanted = _wanted(level, conditions.columns, names)
-    if level is Level.INSTANCE:
-        sql = _instances(conditions, predicate, wanted, order, limit is not None or offset > 0)
-    else:
-        sql = _grouped(level, conditions, predicate, wanted, order)
-    if limit is not None:
-        sql += f" LIMIT {_natural(limit, 'limit')}"
-    return sql + (f" OFFSET {_natural(offset, 'offset')}" if offset else "")
+    make = _instances if level is Level.INSTANCE else partial(_grouped, level)
+    return make(conditions, predicate, wanted, page)
 
 
 def count_sql(level: Level, conditions: Conditions, predicate: Predicate) -> str:
@@ -159,18 +169,21 @@ def literal(text: str) -> str:
 # -- rows ------------------------------------------------------------------------------------------------
 
 
-def _instances(
-    conditions: Conditions, predicate: Predicate, wanted: list[str], order: Order, paged: bool
-) -> str:
+def _instances(conditions: Conditions, predicate: Predicate, wanted: list[str], page: Page) -> str:
+    """Instances in the order of the files; when sorted and cut, the few are chosen before they are read
+    wide.
+    """
     columns = conditions.columns
     items = ", ".join(f"{_instance_value(name, columns)} AS {identifier(name)}" for name in wanted)
-    sql = f"SELECT {items} FROM live WHERE {conditions.sql(predicate)}"
-    if not order and not paged:
-        return sql
-    keys = [_direction(_instance_value(name, columns), how) for name, how in order]
-    keys += ["_study_key", "_series_key"]
-    keys += ["InstanceNumber"] if "InstanceNumber" in columns else []
-    return f"{sql} ORDER BY {', '.join([*keys, '_seq'])}"
+    where = conditions.sql(predicate)
+    if not page.order:
+        return f"SELECT {items} FROM live WHERE {where}{page.sql()}"
+    keys = [_direction(_instance_value(name, columns), how) for name, how in page.order]
+    by = f"ORDER BY {', '.join([*keys, '_seq'])}"
+    if page.whole:
+        return f"SELECT {items} FROM live WHERE {where} {by}"
+    chosen = f"SELECT _seq FROM live WHERE {where} {by}{page.sql()}"
+    return f"SELECT {items} FROM live WHERE _seq IN ({chosen}) {by}"
 
 
 def _instance_value(name: str, columns: Columns) -> str:
@@ -191,19 +204,22 @@ def _direction(expression: str, how: str) -> str:
 
 
 def _grouped(
-    level: Level, conditions: Conditions, predicate: Predicate, wanted: list[str], order: Order
+    level: Level, conditions: Conditions, predicate: Predicate, wanted: list[str], page: Page
 ) -> str:
     """One row a group; the groups are chosen by their instances, the values come from all of them."""
     columns = conditions.columns
     keys = _keys(level, columns)
+    listed = ", ".join(keys)
     items = ", ".join(f"{_group_value(name, level, columns)} AS {identifier(name)}" for name in wanted)
-    where = ""
+    by = ", ".join(_direction(_group_value(name, level, columns), how) for name, how in page.order)
+    by = f"ORDER BY {by}, {listed}" if by else f"ORDER BY {listed}"
+    among = ""
     if not isinstance(predicate, Everything):
-        listed = ", ".join(keys)
-        where = f" WHERE ({listed}) IN (SELECT {listed} FROM live WHERE {conditions.sql(predicate)})"
-    by = [_direction(_group_value(name, level, columns), how) for name, how in order]
-    by += [f"min({key})" for key in keys]
-    return f"SELECT {items} FROM live{where} GROUP BY {', '.join(keys)} ORDER BY {', '.join(by)}"
+        among = f" WHERE ({listed}) IN (SELECT {listed} FROM live WHERE {conditions.sql(predicate)})"
+    if not page.whole:
+        chosen = f"SELECT {listed} FROM live{among} GROUP BY {listed} {by}{page.sql()}"
+        among = f" WHERE ({listed}) IN ({chosen})"
+    return f"SELECT {items} FROM live{among} GROUP BY {listed} {by}"
 
 
 def _group_value(name: str, level: Level, columns: Columns) -> str:

@@ -25,11 +25,9 @@ import pyarrow.parquet as pq
 
 from isocenter.catalog import folding
 from isocenter.catalog.conditions import Conditions
-from isocenter.catalog.levels import computed, count_sql, literal, rows_sql
+from isocenter.catalog.levels import Order, Page, computed, count_sql, literal, rows_sql
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, Predicate
-
-Order = Sequence[tuple[str, str]]
 
 TOMBSTONES = pa.schema([("sop_key", pa.int64()), ("uid", pa.string()), ("seq", pa.int64())])
 """Rows with this key and SOPInstanceUID and a `_seq` up to `seq` are dead."""
@@ -116,7 +114,9 @@ class Engine:
             columns: keywords, dotted paths into sequences, private names `gggg,CREATOR,ee`, columns of ours,
             or `*`;
                 None gives the attributes of the index at this level and above that occur.
-            order: pairs of column and `asc` or `desc`; by study, series and InstanceNumber otherwise.
+            order: pairs of column and `asc` or `desc`. Otherwise instances come in the order of the files,
+            each
+                by study, series and InstanceNumber; the levels above by their keys.
             limit: at most so many rows.
             offset: leave out so many rows first.
 
@@ -126,7 +126,8 @@ class Engine:
         """
         with self._rows(scope) as (cursor, rows):
             conditions = Conditions(rows.columns, rows.unconverted, computed)
-            sql = rows_sql(level, conditions, Everything() if predicate is None else predicate, columns, order, limit, offset)
+            wanted = Everything() if predicate is None else predicate
+            sql = rows_sql(level, conditions, wanted, columns, Page(order, limit, offset))
             relation = cursor.sql(rows.source + sql, params=conditions.parameters)
             return _streamed(relation, cursor)
 
