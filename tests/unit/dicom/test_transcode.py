@@ -21,7 +21,7 @@ EXPLICIT, IMPLICIT = uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN
 BOTH = pytest.mark.parametrize("wanted", [EXPLICIT, IMPLICIT], ids=["explicit", "implicit"])
 
 NO_DECODER = {"JPEG-lossy.dcm", "JPGExtended.dcm"}  # 12 bits: no decoder under a permissive licence
-BROKEN = {"JPEG2000-embedded-sequence-delimiter.dcm", "MR_truncated.dcm", "rtplan_truncated.dcm"}
+BROKEN = {"JPEG2000-embedded-sequence-delimiter.dcm", "MR_truncated.dcm", "rtplan_truncated.dcm", "badVR.dcm"}
 WITHOUT_META = {
     "ExplVR_BigEndNoMeta.dcm",
     "ExplVR_LitEndNoMeta.dcm",
