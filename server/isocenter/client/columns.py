@@ -54,7 +54,7 @@ class Column:
         return hash(self.path)
 
     def __getattr__(self, name: str) -> Column:
-        if name.startswith(_PROTOCOLS):
+        if name == "path" or name.startswith(_PROTOCOLS):
             raise AttributeError(name)
         return Column((*self.path, name))
 

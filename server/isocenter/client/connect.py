@@ -67,7 +67,7 @@ def _candidates(
     url: str | None, token: str | None, data: str | os.PathLike[str] | None, tried: list[str]
 ) -> Iterator[_Candidate]:
     if url is not None:
-        token = token or _token_for(url) or os.environ.get("ISOCENTER_TOKEN")
+        token = token or _token_for(url) or _environment_token(url)
         yield _Candidate(url, token, "argument", chosen=True)
         return
     if data is not None:
@@ -75,12 +75,18 @@ def _candidates(
         return
     named = os.environ.get("ISOCENTER_URL")
     if named:
-        told = token or os.environ.get("ISOCENTER_TOKEN") or _token_for(named)
+        told = token or _environment_token(named) or _token_for(named)
         yield _Candidate(named, told, "ISOCENTER_URL", chosen=True)
         return
     tried.append("ISOCENTER_URL: not set")
     yield from _published(token, tried)
     yield from _file(Path("isocenter-data", "run", "connection.json").absolute(), token, tried)
+
+
+def _environment_token(url: str) -> str | None:
+    """ISOCENTER_TOKEN, unless ISOCENTER_URL says that it is another server's."""
+    named = os.environ.get("ISOCENTER_URL") or url
+    return os.environ.get("ISOCENTER_TOKEN") if named.rstrip("/") == url.rstrip("/") else None
 
 
 def _published(token: str | None, tried: list[str]) -> Iterator[_Candidate]:

@@ -25,6 +25,7 @@ Body = bytes | Callable[[], Iterable[bytes]] | None
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 _IDLE = 8
 _LEFT_OVER = 4096
+_BLOCK = 1 << 18
 
 
 class Response(io.RawIOBase):
@@ -61,6 +62,14 @@ class Response(io.RawIOBase):
                 raise Unavailable("The server stopped in the middle of an answer")
             self._finish()
         return count
+
+    def readall(self) -> bytes:
+        """All that is left of the body."""
+        blocks = []
+        buffer = bytearray(_BLOCK)
+        while count := self.readinto(buffer):
+            blocks.append(bytes(memoryview(buffer)[:count]))
+        return b"".join(blocks)
 
     def finish(self) -> None:
         """Read what is left, little as it should be, so that the connection can be kept."""

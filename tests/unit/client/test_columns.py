@@ -1,6 +1,8 @@
 """Conditions as Python expressions build the same tree as text."""
 
+import copy
 import datetime
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -89,6 +91,11 @@ def test_names_are_completed():
     assert "RequestedProcedureID" in dir(col.RequestAttributesSequence)
     assert "RequestedProcedureID" not in dir(col.Modality)
     assert "Modality" in col._ipython_key_completions_()
+
+
+def test_columns_are_copied_and_pickled():
+    assert hash(copy.copy(col.Modality)) == hash(col.Modality)
+    assert repr(pickle.loads(pickle.dumps(col.Modality))) == "col.Modality"
 
 
 def test_jupyter_may_ask_a_column_for_its_displays():

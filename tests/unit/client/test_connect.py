@@ -22,6 +22,15 @@ def test_the_environment(server, monkeypatch):
         assert archive.url == server.url
 
 
+def test_a_token_is_not_sent_to_another_server_than_its_own(server, monkeypatch):
+    monkeypatch.setenv("ISOCENTER_TOKEN", "abc")
+    isocenter.connect(server.url).close()
+    assert server.requests[-1][2]["Authorization"] == "Bearer abc"
+    monkeypatch.setenv("ISOCENTER_URL", "http://elsewhere:8042")
+    isocenter.connect(server.url).close()
+    assert "Authorization" not in server.requests[-1][2]
+
+
 def test_the_file_that_a_server_writes(server, tmp_path):
     server.token = "of this start"
     with published(tmp_path / "data", {"url": server.url, "token": server.token, "pid": os.getpid()}):

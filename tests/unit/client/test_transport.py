@@ -4,9 +4,11 @@ import os
 import socket
 import threading
 
+import pyarrow as pa
 import pytest
 
 import isocenter
+from isocenter.client.archive import Archive
 from isocenter.client.transport import Transport
 from isocenter.errors import Forbidden, IsocenterError, Timeout, Unauthorized, Unavailable
 
@@ -129,6 +131,24 @@ def test_answers_that_are_none(answering, answer, says):
     with pytest.raises(IsocenterError, match=says):
         transport.get("/api/system")
     transport.close()
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+@pytest.mark.parametrize("fetch", ["to_arrow", "to_pandas", "to_polars", "to_csv", "uids"])
+def test_an_answer_that_breaks_off_is_an_error_and_never_a_shorter_table(answering, fetch):
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch({"SeriesInstanceUID": ["1.2"] * 100})
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    arrow = sink.getvalue().to_pybytes()[:-8]  # without the mark of its end
+    body = b'{"SeriesInstanceUID": "1.2"}\n' if fetch == "uids" else b"a,b\n" if fetch == "to_csv" else arrow
+    archive = Archive(Transport(answering(head + chunk(body))))
+    with pytest.raises(Unavailable, match="stopped in the middle"):
+        getattr(archive.series, fetch)()
 
 
 def test_a_silent_server_is_a_timeout(answering, monkeypatch):
