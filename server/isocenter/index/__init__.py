@@ -1,8 +1,8 @@
 """The index: SQL tables that answer DICOM queries, and the one commit point of a dataset.
 
 `open_index` opens (and creates or migrates) the index of one dataset; `Index.writer` changes it,
-`Index.reader` answers from it.  Records exchanged with other packages are in `records`.  How index and catalog
-stay right together is told in `server/docs/architecture.md`.
+`Index.reader` answers from it.  Records exchanged with other packages are in `records`.  How index and
+catalog stay right together is told in `server/docs/architecture.md`.
 
 Not here: bytes of objects, every attribute of an instance (the catalog has them), who may do what.
 """

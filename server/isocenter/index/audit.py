@@ -4,8 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
-from isocenter.index.database import Session
+from isocenter.dicom.values import fold, parse_name
+from isocenter.index.columns import BY_NAME
+from isocenter.index.database import Session, quoted, select_text
+from isocenter.index.records import Collision, ConflictObject, LevelConflict
+
+_CONFLICT = (
+    "id",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPInstanceUID",
+    "transfer_syntax",
+    "data_set_offset",
+    "object",
+    "size",
+    "sha256",
+    "file_sha256",
+    "source_aet",
+    "received",
+    "seq",
+)
+_IDENTIFYING = ("PatientName", "PatientBirthDate", "PatientSex")
+_ROWS_OF = {
+    Level.PATIENT: ("patient", "t.patient_key = c.owner", '"PatientID"'),
+    Level.STUDY: ("study", "t.study_key = c.owner", '"StudyInstanceUID"'),
+    Level.SERIES: (
+        "series",
+        "t.series_key = c.owner AND t.study_key = c.owner_above",
+        '"SeriesInstanceUID"',
+    ),
+}
 
 
 def references(session: Session, paths: Sequence[str]) -> set[str]:
@@ -14,12 +44,72 @@ def references(session: Session, paths: Sequence[str]) -> set[str]:
     An object is named after its SOP Instance UID, which leads to its row; those that are not have an index.
     """
     wanted = set(paths)
-    keys = {key_of(path.rpartition("/")[2].rsplit(".", 2)[0]) for path in wanted}
+    keys = sorted({key_of(path.rpartition("/")[2].rsplit(".", 2)[0]) for path in wanted})
     found: set[str] = set()
     for text, column, values in (
-        ("SELECT object FROM instance WHERE {among}", "sop_key", sorted(keys)),
+        ("SELECT object FROM instance WHERE {among} AND v1 IS NULL", "sop_key", keys),
+        ("SELECT object FROM instance WHERE {among} AND v1 IS NOT NULL", "sop_key", keys),
         ("SELECT object FROM instance WHERE {among} AND odd_path = 1", "object", sorted(wanted)),
         ("SELECT object FROM conflict WHERE {among}", "object", sorted(wanted)),
     ):
-        found |= {row[0] for row in session.among(text, column, values)} if values else set()
+        found |= {row[0] for row in session.among(text, column, values)} if wanted else set()
     return found & wanted
+
+
+def conflicts(session: Session, sop_uid: str | None) -> list[ConflictObject]:
+    """Visible conflict objects, of one SOP instance or of all."""
+    where, params = "v1 IS NULL ORDER BY seq", []
+    if sop_uid is not None:
+        where, params = f'sop_key = ? AND "SOPInstanceUID" = ? AND {where}', [key_of(sop_uid), sop_uid]
+    return [ConflictObject(*row) for row in session.rows(select_text("conflict", _CONFLICT, where), params)]
+
+
+def level_conflicts(session: Session, level: Level, keyword: str | None, limit: int) -> list[LevelConflict]:
+    """Values that patients, studies or series were told and do not show."""
+    table, join, uid = _ROWS_OF[level]
+    where, params = "c.level = ? AND c.v1 IS NULL AND t.v1 IS NULL", [level.value]
+    if keyword is not None:
+        where, params = f"{where} AND c.keyword = ?", [level.value, keyword]
+    found = session.rows(
+        f"SELECT t.id, COALESCE(t.{uid}, ''), c.keyword, c.value FROM level_conflict c"
+        f" JOIN {table} t ON {join} WHERE {where} ORDER BY c.id LIMIT ?",
+        [*params, limit],
+    )
+    return [
+        LevelConflict(level.value, one, name, _shown(session, table, row, name), other)
+        for row, one, name, other in found
+    ]
+
+
+def _shown(session: Session, table: str, row: int, keyword: str) -> str:
+    column = quoted(BY_NAME[keyword].sql)
+    value = session.rows(f"SELECT {column} FROM {table} WHERE id = ?", (row,))[0][0]
+    return "" if value is None else str(value)
+
+
+def collisions(session: Session) -> list[Collision]:
+    """Patients under whose key instances tell of another birth date, sex or family name.
+
+    They are never merged further; a person has to look (dicom.md, section 4).
+    """
+    names = ", ".join(f"p.{quoted(name)}" for name in _IDENTIFYING)
+    found = session.rows(
+        f"SELECT p.identity, COALESCE(p.\"PatientID\", ''), c.keyword, c.value, {names}"
+        " FROM level_conflict c JOIN patient p ON p.patient_key = c.owner AND p.v1 IS NULL"
+        f" WHERE c.level = 'patient' AND c.v1 IS NULL AND c.keyword IN ({', '.join('?' * len(_IDENTIFYING))})"
+        " ORDER BY p.identity, c.id",
+        _IDENTIFYING,
+    )
+    listed = []
+    for identity, patient_id, keyword, other, *shown in found:
+        value = str(shown[_IDENTIFYING.index(keyword)] or "")
+        if keyword != "PatientName" or _family(value) != _family(other):
+            listed.append(Collision(identity.partition("\x1f")[0], patient_id, keyword, value, other))
+    return listed
+
+
+def _family(name: str) -> str:
+    try:
+        return fold(parse_name(name).family)
+    except ValueError:
+        return fold(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from isocenter.dicom import values
 from isocenter.dicom.attributes import INDEX, lookup, path_of
@@ -88,14 +88,18 @@ def plain(text: str) -> str:
 
 
 def _text(text: str) -> Cell:
+    if text.isascii() and "\0" not in text:
+        return text.strip(" ") or None
     return plain(text) or None
 
 
+@lru_cache(maxsize=65536)
 def _texts(text: str) -> Cell:
     """Several values, each without the spaces around it."""
     return "\\".join(plain(one) for one in text.split("\\")).strip("\\") or None
 
 
+@lru_cache(maxsize=65536)
 def _integer(text: str) -> Cell:
     try:
         number = values.parse_integer(text)
@@ -186,30 +190,28 @@ def encode(column: Column, text: str | None) -> tuple[Cell, ...]:
     return (first, None if first is None else _SECOND[column.shape](str(first)))
 
 
-_Plan = tuple[tuple[str, Callable[[str], Cell], Callable[[str], Cell] | None, tuple[Cell, ...]], ...]
-
-
-def _plan(columns: tuple[Column, ...]) -> _Plan:
-    return tuple((c.name, _first(c), _SECOND.get(c.shape), (None,) * len(c.sql_names)) for c in columns)
-
-
-_INSTANCE_PLAN = _plan(COLUMNS[Level.INSTANCE])
 INSTANCE_SQL = tuple(name for column in COLUMNS[Level.INSTANCE] for name in column.sql_names)
+
+
+_BLANK_INSTANCE: tuple[Cell, ...] = (None,) * len(INSTANCE_SQL)
+_INSTANCE_PLACES: dict[str, tuple[int, Callable[[str], Cell], Callable[[Any], Cell] | None]] = {
+    column.name: (INSTANCE_SQL.index(column.sql), _first(column), _SECOND.get(column.shape))
+    for column in COLUMNS[Level.INSTANCE]
+}
 
 
 def encode_instance(keys: Mapping[str, str]) -> list[Cell]:
     """The values of `INSTANCE_SQL` for one instance; the hot path, so without `encode`'s calls."""
-    row: list[Cell] = []
-    get = keys.get
-    for name, first, second, blank in _INSTANCE_PLAN:
-        text = get(name)
-        if not text:
-            row += blank
+    row: list[Cell] = list(_BLANK_INSTANCE)
+    places = _INSTANCE_PLACES
+    for name, text in keys.items():
+        place = places.get(name)
+        if place is None or not text:
             continue
-        value = first(text)
-        row.append(value)
-        if second is not None:
-            row.append(None if value is None else second(str(value)))
+        at, first, second = place
+        value = row[at] = first(text)
+        if second is not None and value is not None:
+            row[at + 1] = second(value)
     return row
 
 

@@ -67,7 +67,7 @@ def compare(dialect: Dialect, term: Predicate, column: Column, place: Place) -> 
         case Like(_, pattern, fold):
             return _like(dialect, column, place, pattern, fold)
         case Range():
-            return _range(dialect, column, place, term)
+            return _range(column, place, term)
     raise Unsupported(f"{type(term).__name__} is no comparison")
 
 
@@ -188,14 +188,14 @@ def _pattern(dialect: Dialect, column: Column, text: str, pattern: str) -> Fragm
 # -- ranges --------------------------------------------------------------------------------------------
 
 
-def _range(dialect: Dialect, column: Column, place: Place, term: Range) -> Fragment:
+def _range(column: Column, place: Place, term: Range) -> Fragment:
     if column.shape in _VR:
         return _within(column, place, term)
     if column.multiple or column.shape == "name":
         raise Unsupported(f"The index has no order for {column.name}")
     where = place.compared
     if column.shape not in ("integer", "decimal", "age"):
-        where = place.sent if dialect == "sqlite" else f'{place.sent} COLLATE "C"'
+        where = place.sent
     low, high = (None if bound is None else _bound(column, bound) for bound in (term.low, term.high))
     return _between(where, low, high, term.low_open, term.high_open)
 

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
+import sqlalchemy
+
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -62,6 +64,21 @@ class Database(Protocol):
 
     def read(self) -> AbstractContextManager[Session]:
         """A read transaction: everything read in it is of one moment."""
+        ...
+
+    def tables(self, session: Session) -> set[str]:
+        """The names of all tables there are."""
+        ...
+
+    def sqlalchemy_dialect(self) -> sqlalchemy.Dialect:
+        """SQLAlchemy's word for the database, to compile the schema with."""
+        ...
+
+    def migration(self, revision: str) -> AbstractContextManager[sqlalchemy.Connection]:
+        """A connection to migrate on, in a writer's turn, after a copy was made where there is a file.
+
+        What an error leaves is what was there before.
+        """
         ...
 
     def data_version(self) -> int:

@@ -2,7 +2,8 @@
 
 A versioned row is visible now while `v1` is null, and visible at snapshot epoch `s` when `v0 <= s` and `v1`
 is null or greater than `s`.  The first change of a row in a new epoch ends it and inserts a copy; later
-changes in the same epoch happen in place.  Reset moves forward, into a new epoch, so no other snapshot changes.
+changes in the same epoch happen in place.  Reset moves forward, into a new epoch, so that no other snapshot
+changes.
 
 All functions run inside the caller's write transaction, where the epoch is read anew each time.
 """

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from isocenter.errors import Unavailable
+from isocenter.errors import Damaged, NoSpace, Unavailable
 from isocenter.index.records import OnConflict, Outcome, Put
 from isocenter.index.writer import Writer
 
@@ -92,13 +92,31 @@ class GroupCommit:
     def _commit(self, members: Sequence[tuple[Put, Future[Outcome]]]) -> None:
         members = [member for member in members if member[1].set_running_or_notify_cancel()]
         puts = [put for put, _ in members]
+        if not puts:
+            return
         try:
             if self.before is not None:
                 self.before(puts)
             outcomes = self.writer.commit(puts, on_conflict=self.on_conflict)
-        except BaseException as error:  # noqa: BLE001 (it belongs to whoever waits for the future)
-            for _, future in members:
-                future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 (it belongs to whoever waits for the future)
+            self._fail(members, error)
             return
         for (_, future), outcome in zip(members, outcomes, strict=True):
             future.set_result(outcome)
+
+    def _fail(self, members: Sequence[tuple[Put, Future[Outcome]]], error: Exception) -> None:
+        """What ails the index ails all; what ails one object must not fail the others of its group."""
+        if len(members) == 1 or isinstance(error, (Unavailable, NoSpace, Damaged, OSError)):
+            for _, future in members:
+                future.set_exception(error)
+            return
+        for put, future in members:
+            try:
+                future.set_result(self._alone(put))
+            except Exception as alone:  # noqa: BLE001 (it belongs to whoever waits for the future)
+                future.set_exception(alone)
+
+    def _alone(self, put: Put) -> Outcome:
+        if self.before is not None:
+            self.before([put])
+        return self.writer.commit([put], on_conflict=self.on_conflict)[0]

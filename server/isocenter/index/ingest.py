@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from isocenter.dicom.levels import Level
@@ -20,7 +21,7 @@ from isocenter.index.columns import INSTANCE_SQL, encode_instance, plain
 from isocenter.index.database import Session, insert_text, select_text
 from isocenter.index.epochs import Epoch, current, end, store
 from isocenter.index.records import OnConflict, Outcome, Put
-from isocenter.index.summary import Member, Summary
+from isocenter.index.summary import Batch, Summary
 from isocenter.index.told import Told, to_text, told_by
 
 _INSTANCE = (
@@ -108,8 +109,11 @@ def prepare(put: Put) -> Candidate:
     study, series, sop = (plain(put.keys[name]) for name in UNIQUE_KEYS)
     if not (study and series and sop):
         raise KeyError(next(name for name in UNIQUE_KEYS if not plain(put.keys[name])))
-    keys = key_of(study), key_of(series), key_of(sop)
+    keys = _upper_key(study), _upper_key(series), key_of(sop)
     return Candidate(put, study, series, sop, *keys, told_by(put.keys), encode_instance(put.keys))
+
+
+_upper_key = lru_cache(maxsize=4096)(key_of)
 
 
 class Ingest:
@@ -217,17 +221,13 @@ class Ingest:
                 self.epoch,
                 [(key_of(uid), uid, self.fresh[uid].seq - 1) for uid, _ in self.ended],
             )
-        fresh = list(self.fresh.values())
+        fresh = sorted(self.fresh.values(), key=lambda candidate: candidate.seq)
         uppers = upper_ids(self.session, {candidate.told for candidate in fresh})
         self.session.insert("instance", _INSTANCE, [self._instance_cells(c, uppers[c.told]) for c in fresh])
         self.session.insert("tail", _TAIL, [tail_cells(candidate) for candidate in fresh])
         self.session.insert("conflict", _CONFLICT, [conflict_cells(c, self.epoch) for c in self.beside])
-        for c in fresh:
-            sop_class = plain(c.put.keys.get("SOPClassUID", ""))
-            member = Member(
-                c.study_key, c.series_key, uppers[c.told], c.seq, c.put.size, c.put.received, sop_class
-            )
-            self.summary.add(member, c.told)
+        for batch in batches(fresh):
+            self.summary.add(batch)
         self.summary.finish()
         born = [
             changes.line(f"new-{level.value}", level, (study, series, ""))
@@ -260,6 +260,18 @@ class Ingest:
         ]
 
 
+def batches(fresh: Sequence[Candidate]) -> list[Batch]:
+    """New instances in order of sequence, those together that change the rows above them alike."""
+    found: dict[tuple[int, int, str, Told], Batch] = {}
+    for c in fresh:
+        place = c.study_key, c.series_key, plain(c.put.keys.get("SOPClassUID", "")), c.told
+        batch = found.get(place)
+        if batch is None:
+            batch = found[place] = Batch(*place, first_seq=c.seq)
+        batch.take(c.seq, c.put.size, c.put.received)
+    return list(found.values())
+
+
 def is_odd_path(path: str, sop_uid: str) -> bool:
     """Whether the SOP Instance UID cannot be read from the name of the object."""
     name = path.rpartition("/")[2]
@@ -270,11 +282,7 @@ def end_instances(session: Session, epoch: Epoch, summary: Summary, gone: Sequen
     """End visible instances and count them out."""
     end(session, schema.instance, epoch, [(known.row, known.v0) for known in gone])
     for known in gone:
-        summary.remove(
-            Member(
-                known.study_key, known.series_key, known.upper_id, known.seq, known.size, known.received, ""
-            )
-        )
+        summary.remove(known.study_key, known.series_key, known.upper_id)
 
 
 def bury(session: Session, epoch: Epoch, graves: Sequence[tuple[int, str, int]]) -> None:
@@ -345,7 +353,7 @@ def conflict_cells(candidate: Candidate, epoch: Epoch) -> tuple[Any, ...]:
         put.called_aet,
         put.received,
         json.dumps(put.problems) if put.problems else None,
-        json.dumps(dict(put.keys), ensure_ascii=False),
+        json.dumps(dict(put.keys)),
         put.header,
         candidate.seq,
         epoch.now,

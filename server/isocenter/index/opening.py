@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from isocenter.errors import Unavailable
 from isocenter.index.database import Database
-from isocenter.index.migrate import prepare_sqlite
+from isocenter.index.migrate import prepare
 from isocenter.index.reader import Reader
 from isocenter.index.sqlite import Sqlite
 from isocenter.index.writer import Writer
@@ -49,9 +50,24 @@ def open_index(
         Unavailable: it is locked, or cannot be opened or written.
         Damaged: the file is no index, or a newer Isocenter wrote it.
     """
-    database: Database
-    path = Path(place)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    database = Sqlite(path, lock_timeout=lock_timeout)
-    prepare_sqlite(database)
+    database = _database(place, dataset, lock_timeout)
+    try:
+        prepare(database)
+    except BaseException:
+        database.close()
+        raise
     return Index(database, Writer(database, default_issuer=default_issuer), Reader(database))
+
+
+def _database(place: str | Path, dataset: str, lock_timeout: float) -> Database:
+    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
+        # psycopg is an extra: only who uses PostgreSQL needs it.
+        from isocenter.index.postgres import Postgres
+
+        return Postgres(place, dataset, lock_timeout=lock_timeout)
+    path = Path(place)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable("The folder of the index cannot be made", hint=str(error.strerror)) from error
+    return Sqlite(path, lock_timeout=lock_timeout)

@@ -12,11 +12,23 @@ from typing import Any
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import And, Equal, Everything, OneOf, Predicate
 from isocenter.errors import InvalidQuery
-from isocenter.index import changes, epochs, schema
+from isocenter.index import audit, changes, epochs, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
 from isocenter.index.database import Database, Row, Session, quoted
-from isocenter.index.records import Change, Snapshot, StoredInstance, TailRow, Tombstone, View
+from isocenter.index.records import (
+    Change,
+    Collision,
+    ConflictObject,
+    Lease,
+    LevelConflict,
+    Snapshot,
+    StoredInstance,
+    TailRow,
+    Tombstone,
+    Totals,
+    View,
+)
 from isocenter.index.selection import Order, count_query, find_query, instances_query
 
 _TAIL = ", ".join(quoted(column.name) for column in schema.tail.columns)
@@ -194,10 +206,40 @@ class Reader:
 
     def references(self, paths: Iterable[str]) -> set[str]:
         """Which of these object paths any row of any epoch, or a conflict, still names."""
-        from isocenter.index.audit import references
-
         with self.database.read() as session:
-            return references(session, list(paths))
+            return audit.references(session, list(paths))
+
+    def conflicts(self, sop_uid: str | None = None) -> list[ConflictObject]:
+        """Objects kept beside the visible ones, of one SOP instance or of all."""
+        with self.database.read() as session:
+            return audit.conflicts(session, sop_uid)
+
+    def level_conflicts(
+        self, level: Level, keyword: str | None = None, *, limit: int = 1000
+    ) -> list[LevelConflict]:
+        """Values that instances told of their patient, study or series, and that it does not show."""
+        with self.database.read() as session:
+            return audit.level_conflicts(session, level, keyword, limit)
+
+    def collisions(self) -> list[Collision]:
+        """Patients whose instances disagree about birth date, sex or family name."""
+        with self.database.read() as session:
+            return audit.collisions(session)
+
+    def totals(self) -> Totals:
+        """How much the dataset holds, from totals of its patients."""
+        with self.database.read() as session:
+            row = session.rows(
+                "SELECT COUNT(*), COALESCE(SUM(studies), 0), COALESCE(SUM(series), 0),"
+                " COALESCE(SUM(instances), 0), COALESCE(SUM(size), 0) FROM patient WHERE v1 IS NULL"
+            )[0]
+            return Totals(*(int(number) for number in row))
+
+    def lease(self, name: str) -> Lease | None:
+        """Who holds a lease, or held it last."""
+        with self.database.read() as session:
+            found = session.rows("SELECT name, owner, expires FROM lease WHERE name = ?", (name,))
+            return Lease(*found[0]) if found else None
 
 
 def _tail(session: Session, where: str, params: Sequence[Any]) -> list[TailRow]:

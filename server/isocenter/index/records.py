@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 OnConflict = Literal["keep", "replace", "reject"]
 Kind = Literal["stored", "duplicate", "conflict", "replaced", "rejected"]
@@ -209,6 +209,16 @@ class Collision(NamedTuple):
     other: str
 
 
+class Totals(NamedTuple):
+    """How much a dataset holds."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Who holds a named lease, and until when (microseconds UTC)."""
@@ -225,6 +235,3 @@ class Deleted:
     instances: int
     objects: list[str] = field(default_factory=list)
     seq: int = 0
-
-
-Params = tuple[Any, ...] | list[Any]

@@ -6,27 +6,29 @@ a thread of their own, so that no commit waits for one.  The file must lie on a 
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
 from isocenter.dicom.values import fold
 from isocenter.errors import Damaged, IsocenterError, NoSpace, Unavailable
-from isocenter.index.database import Dialect, Row, insert_text
+from isocenter.index.database import Dialect, Row, Session, insert_text
 from isocenter.index.locking import WriterQueue
 
 _STATEMENTS = 512
 _PAGE = 4096
 _CACHE_KIB = 64 * 1024
 _PIECE = 1000
-_CHECKPOINT_FRAMES = 4000
+_CHECKPOINT_SECONDS = 0.5
 _WAL_LIMIT_FRAMES = 60_000
 
 
@@ -149,6 +151,34 @@ class Sqlite:
         else:
             self._readers.put(connection)
 
+    def tables(self, session: Session) -> set[str]:
+        """The names of all tables there are."""
+        return {row[0] for row in session.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def sqlalchemy_dialect(self) -> sqlalchemy.Dialect:
+        """SQLAlchemy's word for SQLite."""
+        return sqlite_dialect.dialect()
+
+    @contextmanager
+    def migration(self, revision: str) -> Iterator[sqlalchemy.Connection]:
+        """Copy the file to `<name>.<revision>`, then migrate in one transaction."""
+        with failures(), self.queue.turn():
+            connection = connect(self.path)
+            engine = sqlalchemy.create_engine(
+                "sqlite://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool
+            )
+            try:
+                copy = sqlite3.connect(self.path.with_name(f"{self.path.name}.{revision}"))
+                with closing(copy):
+                    connection.backup(copy)
+                with engine.connect() as migrating:
+                    connection.execute("BEGIN IMMEDIATE")
+                    yield migrating
+                    migrating.commit()
+            finally:
+                engine.dispose()
+                connection.close()
+
     def data_version(self) -> int:
         """SQLite's own counter of other connections' commits."""
         with failures(), self._watching:
@@ -173,53 +203,52 @@ class Sqlite:
 
 
 class _Checkpoints:
-    """Moves the write-ahead log into the file while writers go on; when it grew too long, in a turn."""
+    """Moves the write-ahead log into the file while writers go on; when it grew too long, in a turn.
+
+    Only then can the log begin anew from its start, if writers never pause.
+    """
 
     def __init__(self, database: Sqlite) -> None:
         self.database = database
         self._wanted = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._wal = Path(f"{database.path}-wal")
 
     def wake(self) -> None:
-        if self._frames() < _CHECKPOINT_FRAMES or self._stopping:
+        """There was a commit."""
+        if self._wanted.is_set() or self._stopping.is_set():
             return
+        self._wanted.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="isocenter-index-checkpoint", daemon=True)
             self._thread.start()
-        self._wanted.set()
 
     def stop(self) -> None:
-        self._stopping = True
+        """End the thread."""
+        self._stopping.set()
         self._wanted.set()
         if self._thread is not None:
             self._thread.join()
 
-    def _frames(self) -> int:
-        try:
-            return os.stat(self._wal).st_size // (_PAGE + 24)
-        except FileNotFoundError:
-            return 0
-
     def _run(self) -> None:
         connection = connect(self.database.path)
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 self._wanted.wait()
+                if self._stopping.wait(_CHECKPOINT_SECONDS):
+                    return
                 self._wanted.clear()
-                if not self._stopping:
-                    self._checkpoint(connection)
+                self._checkpoint(connection)
         finally:
             connection.close()
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """A busy or failing checkpoint loses nothing: the log stays, and the next one tries again."""
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            if self._frames() > _WAL_LIMIT_FRAMES:
+            _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if frames > _WAL_LIMIT_FRAMES:
                 with self.database.queue.turn():
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except (sqlite3.OperationalError, Unavailable):
             return
 

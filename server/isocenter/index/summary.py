@@ -11,7 +11,7 @@ A patient is (issuer, PatientID); a study without a PatientID is a patient of it
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
@@ -22,16 +22,26 @@ from isocenter.index.remaking import Remaking, joined
 from isocenter.index.told import OF_LEVEL, PLACES, Told, differs
 
 
-class Member(NamedTuple):
-    """What summaries need to know of one instance."""
+@dataclass(slots=True)
+class Batch:
+    """New instances of one series, of one SOP class, that tell the same."""
 
     study_key: int
     series_key: int
-    upper_id: int
-    seq: int
-    size: int
-    received: int
     sop_class: str
+    told: Told
+    first_seq: int
+    last_seq: int = 0
+    count: int = 0
+    size: int = 0
+    received: int = 0
+
+    def take(self, seq: int, size: int, received: int) -> None:
+        """One more instance; sequences rise."""
+        self.last_seq = seq
+        self.count += 1
+        self.size += size
+        self.received = max(self.received, received)
 
 
 def patient_identity(patient_id: str | None, issuer: str | None, default_issuer: str, study_uid: str) -> str:
@@ -102,40 +112,39 @@ class Summary:
 
     # -- adding ----------------------------------------------------------------------------------------
 
-    def add(self, member: Member, told: Told) -> None:
-        """Count an instance in, and show what it tells that nobody told before."""
-        study = self._study_for(member, told)
-        series = self._series_for(member, told, study)
+    def add(self, batch: Batch) -> None:
+        """Count instances in, and show what they tell that nobody told before. Batches come in order."""
+        study = self._study_for(batch)
+        self._merge(study, batch.told)
         patient = self._patient_for(study)
+        series = self._series_for(batch, study, patient)
+        self._merge(series, batch.told)
+        self._merge(patient, batch.told)
         for row in (series, study, patient):
-            self._merge(row, told)
-            _count_in(row, member)
-        _set_union(series, "sop_classes", [member.sop_class])
-        _set_union(study, "SOPClassesInStudy", [member.sop_class])
-        _set_union(study, "ModalitiesInStudy", [series.values["Modality"]])
+            _count_in(row, batch)
+        _set_union(series, "sop_classes", batch.sop_class)
+        _set_union(study, "SOPClassesInStudy", batch.sop_class)
+        _set_union(study, "ModalitiesInStudy", series.values["Modality"])
 
-    def _study_for(self, member: Member, told: Told) -> LevelRow:
-        study = self.studies.get(member.study_key)
+    def _study_for(self, batch: Batch) -> LevelRow:
+        study = self.studies.get(batch.study_key)
         if study is None:
-            study = blank(Level.STUDY, study_key=member.study_key, first_seq=member.seq)
-            self.studies[member.study_key] = study
-            self.born.append((Level.STUDY, told[PLACES["StudyInstanceUID"]], ""))
-            self._merge(study, told)
+            study = blank(Level.STUDY, study_key=batch.study_key, first_seq=batch.first_seq)
+            self.studies[batch.study_key] = study
+            self.born.append((Level.STUDY, batch.told[PLACES["StudyInstanceUID"]], ""))
         return study
 
-    def _series_for(self, member: Member, told: Told, study: LevelRow) -> LevelRow:
-        pair = member.study_key, member.series_key
+    def _series_for(self, batch: Batch, study: LevelRow, patient: LevelRow) -> LevelRow:
+        pair = batch.study_key, batch.series_key
         series = self.series.get(pair)
         if series is None:
-            keys = {"study_key": member.study_key, "series_key": member.series_key}
-            series = blank(Level.SERIES, **keys, first_seq=member.seq)
+            keys = {"study_key": batch.study_key, "series_key": batch.series_key}
+            series = blank(Level.SERIES, **keys, first_seq=batch.first_seq)
             self.series[pair] = series
-            uids = told[PLACES["StudyInstanceUID"]], told[PLACES["SeriesInstanceUID"]]
+            uids = batch.told[PLACES["StudyInstanceUID"]], batch.told[PLACES["SeriesInstanceUID"]]
             self.born.append((Level.SERIES, *uids))
             study.set("series", study.values["series"] + 1)
-            patient = self._patient_for(study)
             patient.set("series", patient.values["series"] + 1)
-            self._merge(series, told)
         return series
 
     def _patient_for(self, study: LevelRow) -> LevelRow:
@@ -176,9 +185,9 @@ class Summary:
 
     # -- removing --------------------------------------------------------------------------------------
 
-    def remove(self, member: Member) -> None:
+    def remove(self, study_key: int, series_key: int, upper_id: int) -> None:
         """Note that an instance is no longer visible; `finish` makes its rows anew from what is."""
-        self._thinned.setdefault((member.study_key, member.series_key), set()).add(member.upper_id)
+        self._thinned.setdefault((study_key, series_key), set()).add(upper_id)
 
     # -- finishing -------------------------------------------------------------------------------------
 
@@ -210,16 +219,16 @@ class Summary:
                 self.rows.remove(row)
 
 
-def _count_in(row: LevelRow, member: Member) -> None:
+def _count_in(row: LevelRow, batch: Batch) -> None:
     values = row.values
-    row.set("instances", values["instances"] + 1)
-    row.set("size", values["size"] + member.size)
-    row.set("changed_seq", max(values["changed_seq"], member.seq))
-    row.set("received", max(values["received"], member.received))
+    row.set("instances", values["instances"] + batch.count)
+    row.set("size", values["size"] + batch.size)
+    row.set("changed_seq", max(values["changed_seq"], batch.last_seq))
+    row.set("received", max(values["received"], batch.received))
 
 
-def _set_union(row: LevelRow, name: str, words: list[str | None]) -> None:
+def _set_union(row: LevelRow, name: str, word: str | None) -> None:
     old = row.values[name]
     known = old.split("\\") if old else []
-    if any(word and word not in known for word in words):
-        row.set(name, joined([*known, *words]))
+    if word and word not in known:
+        row.set(name, joined([*known, word]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from isocenter.dicom.levels import Level
@@ -36,10 +37,16 @@ _NAMES = tuple(PLACES)
 
 def told_by(keys: Mapping[str, str]) -> Told:
     """What an instance says of its patient, study and series, without padding."""
-    get = keys.get
-    return tuple([plain(get(name) or "") for name in _NAMES])
+    return _trimmed(tuple(map(keys.get, _NAMES)))
 
 
+@lru_cache(maxsize=1024)
+def _trimmed(raw: tuple[str | None, ...]) -> Told:
+    """Instances of one series mostly say the same: the same tuple then stands for all of them."""
+    return tuple([plain(text or "") for text in raw])
+
+
+@lru_cache(maxsize=1024)
 def to_text(told: Told) -> str:
     """What `upper_values.told` holds."""
     return json.dumps({n: t for n, t in zip(_NAMES, told, strict=True) if t}, ensure_ascii=False)
@@ -53,8 +60,14 @@ def from_text(text: str) -> Told:
 
 def differs(column: Column, shown: Any, text: str) -> bool:
     """Whether a text says another value than the one shown in `column.sql`."""
-    value = encode(column, text)[0]
-    return value is not None and value != shown
+    value = _value(column, text)
+    return value is not None and value != _value(column, str(shown))
+
+
+def _value(column: Column, text: str) -> Any:
+    """What a text says, so that `2020.01.02` is `20200102`, and `01` is 1; names differ by case too."""
+    sent, *compared = encode(column, text)
+    return sent if column.shape == "name" or not compared or compared[0] is None else compared[0]
 
 
 def winners(told: Iterable[Told], level: Level) -> tuple[dict[str, str], dict[Other, Column]]:
@@ -64,7 +77,7 @@ def winners(told: Iterable[Told], level: Level) -> tuple[dict[str, str], dict[Ot
     others: dict[Other, Column] = {}
     for one in told:
         for place, column in OF_LEVEL[level]:
-            value = encode(column, one[place])[0] if one[place] else None
+            value = _value(column, one[place]) if one[place] else None
             if value is None:
                 continue
             if column.name not in shown:

@@ -40,6 +40,8 @@ class Writer:
             InvalidValue: a put lacks one of its unique keys.
             Unavailable, NoSpace, Damaged: nothing of the group was stored.
         """
+        if not puts:
+            return []
         try:
             group = [prepare(put) for put in puts]
         except KeyError as error:
