@@ -6,7 +6,6 @@ read back from the objects alone.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -39,20 +38,14 @@ class Clock:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._last = 0
-        self._count = 0
 
     def stamp(self, origin: Origin, dataset: str) -> Provenance:
         """The provenance of an object that is complete now."""
         with self._mutex:
             self._last = received = max(self._last + 1, time.time_ns() // 1000)
-            self._count += 1
-            count = self._count
         return Provenance(
             source_aet=origin.source_aet,
             called_aet=origin.called_aet,
-            address=origin.address,
             dataset=dataset,
             received=received,
-            process=os.getpid(),
-            count=count,
         )

@@ -47,8 +47,8 @@ class Parting:
         held = self._held
         if len(held) < _SHORTEST and not last:
             return []
-        meta, at = read_meta(held)
-        if (len(held) < at + 8 or held[at : at + 2] == b"\2\0") and not last:
+        meta, at, whole = read_meta(held)
+        if (len(held) < at + 8 or not whole) and not last:
             if len(held) > _LARGEST_META:
                 raise UnreadableObject("The file meta information does not end")
             return []

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isocenter.errors import Damaged
 
-HEAD_SIZE = 1280
+HEAD_SIZE = 1536
 """Bytes before the data set: preamble, prefix and file meta, padded."""
 
 PRIVATE_CREATOR = IMPLEMENTATION_CLASS_UID
@@ -25,29 +25,21 @@ PRIVATE_CREATOR = IMPLEMENTATION_CLASS_UID
 
 _LONG = {b"OB", b"UN", b"OW", b"UT"}
 _CHUNK = 1024 * 1024
-_LONGEST = {"source_aet": 16, "called_aet": 16, "address": 64, "dataset": 64}
+_LONGEST = {"source_aet": 32, "called_aet": 32, "dataset": 64}
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is known about the arrival of an object.
+    """What is known about the arrival of an object, and stands in the index too: so a head can be made again.
 
-    `received` is in microseconds since 1970 (UTC) and strictly increasing within a process; `process` and
-    `count` tell apart and order what several processes received in the same microsecond.
+    `received` is in microseconds since 1970 (UTC) and strictly increasing within a process: it is the
+    sequence of arrival.
     """
 
     source_aet: str = ""
     called_aet: str = ""
-    address: str = ""
     dataset: str = "main"
     received: int = 0
-    process: int = 0
-    count: int = 0
-
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """Sorting by it gives the order of arrival."""
-        return self.received, self.process, self.count
 
 
 @dataclass(frozen=True)

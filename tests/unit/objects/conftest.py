@@ -13,7 +13,7 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 
 @pytest.fixture
 def provenance() -> Provenance:
-    return Provenance("SCANNER", "ISOCENTER", "192.0.2.7", "main", 1_700_000_000_000_001, 42, 7)
+    return Provenance("SCANNER", "ISOCENTER", "main", 1_700_000_000_000_001)
 
 
 def receive(

@@ -38,7 +38,7 @@ _texts = st.text(max_size=200)
 
 
 @given(
-    st.builds(Provenance, _texts, _texts, _texts, _texts, st.integers(0, 2**63), st.integers(0, 2**32)),
+    st.builds(Provenance, _texts, _texts, _texts, st.integers(0, 2**63)),
     _texts,
 )
 def test_a_head_always_fits_whatever_senders_call_themselves(provenance: Provenance, uid: str) -> None:
@@ -96,3 +96,11 @@ def test_what_is_no_uid_goes_under_its_hash(uid: str) -> None:
     assert study.startswith("h-")
     assert study == object_path(uid, "1.9", "1.4", DIGEST).split("/")[0]
     assert study != object_path(uid + "x", "1.3", "1.4", DIGEST).split("/")[0]
+
+
+def test_the_longest_names_fit() -> None:
+    worst = Provenance("\1" * 99, "\1" * 99, "\1" * 99, 2**63)
+    uid = "1." + "2" * 100
+    raw = build_head(uid, uid, uid, worst)
+    assert len(raw) == HEAD_SIZE
+    assert parse_head(raw).provenance.source_aet == "\1" * 32
