@@ -11,20 +11,33 @@ from struct import Struct
 
 from isocenter.dicom._dictionary_table import TAGS
 from isocenter.dicom._vr import LONG_LITTLE, SHORT_LITTLE
+from isocenter.dicom._windows import Source
 from isocenter.dicom.uids import EXPLICIT_BIG_ENDIAN, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN
 
 _EXPLICIT = Struct("<HHHH").unpack_from
 _IMPLICIT = Struct("<HHI").unpack_from
 _WORD = Struct("<I").unpack_from
+# Most headers fit the first; no File Meta Information is larger than the second.
+_HEADS = (16 * 1024, 1024 * 1024)
 _PRIVATE = 0x00020102
 _KEYWORDS = {tag: entry[2] for tag, entry in TAGS.items() if 0x00020001 < tag < 0x00030000}
 
 
-def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
+def find_meta(source: Source) -> tuple[dict[str, str], int, bytes]:
+    """What `read_meta` finds at the start of a source, and the bytes that were read for it."""
+    for length in _HEADS:
+        head = source.head(length)
+        meta, start, whole = read_meta(head)
+        if whole or len(head) < length:
+            break
+    return meta, start, head
+
+
+def read_meta(buffer: bytes) -> tuple[dict[str, str], int, bool]:
     """The File Meta Information at the start of `buffer`, and the offset of the data set behind it.
 
     Values are text by keyword; private information (0002,0102) is Latin-1, byte for byte, and the group's
-    length and version are left out.
+    length and version are left out. The last answer is false when an element goes beyond the buffer.
     """
     pos = 0
     if buffer[128:132] == b"DICM":
@@ -37,16 +50,16 @@ def read_meta(buffer: bytes | mmap.mmap) -> tuple[dict[str, str], int]:
         tag, start, length = _head(buffer, pos)
         following = start + length
         if following > len(buffer):
-            break
+            return meta, pos, False
         keyword = _KEYWORDS.get(tag)
         if keyword is not None:
             text = buffer[start:following].decode("latin-1")
             meta[keyword] = text if tag == _PRIVATE else text.strip(" \0")
         pos = following
-    return meta, pos
+    return meta, pos, True
 
 
-def _behind_command(buffer: bytes | mmap.mmap, pos: int) -> int:
+def _behind_command(buffer: bytes, pos: int) -> int:
     """Some programs dump a whole message: the command set (PS3.7 6.3.1), then the data set."""
     if buffer[pos : pos + 8] != b"\0\0\0\0\x04\0\0\0":
         return pos
@@ -58,7 +71,7 @@ def _behind_command(buffer: bytes | mmap.mmap, pos: int) -> int:
     return pos
 
 
-def _head(buffer: bytes | mmap.mmap, pos: int) -> tuple[int, int, int]:
+def _head(buffer: bytes, pos: int) -> tuple[int, int, int]:
     """Tag, start and length of the meta element at `pos`; a length beyond the buffer when it is cut off."""
     if pos + 12 > len(buffer):
         return 0, pos, 12

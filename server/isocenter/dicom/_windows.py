@@ -19,7 +19,6 @@ from isocenter.dicom._limits import Limits, UnreadableHeader
 ReadAt = Callable[[int, int], bytes]
 """Reads (offset, length) of a file; fewer bytes at its end."""
 
-FIRST = 16 * 1024
 NEXT = 64 * 1024
 
 
@@ -36,8 +35,16 @@ class Windows(Protocol):
 
     size: int | None
 
-    def at(self, offset: int) -> bytes | mmap.mmap:
+    def at(self, offset: int) -> bytes:
         """The bytes from `offset` on: at least 4 KiB, fewer only at the end; empty beyond it."""
+        ...
+
+
+class Source(Windows, Protocol):
+    """Windows that can be opened anywhere; see `windows_of`."""
+
+    def head(self, length: int) -> bytes:
+        """The first bytes."""
         ...
 
 
@@ -52,6 +59,10 @@ class Whole:
         """The rest of the buffer, a stretch of it."""
         return self.buffer[offset : offset + NEXT]
 
+    def head(self, length: int) -> bytes:
+        """The first bytes."""
+        return self.buffer[:length]
+
 
 class Pieces:
     """A bytearray or memoryview, copied a window at a time."""
@@ -63,6 +74,10 @@ class Pieces:
     def at(self, offset: int) -> bytes:
         """One window."""
         return bytes(self.view[offset : offset + NEXT])
+
+    def head(self, length: int) -> bytes:
+        """The first bytes."""
+        return bytes(self.view[:length])
 
 
 class File:
@@ -77,8 +92,14 @@ class File:
             self.size = os.fstat(self.descriptor).st_size
 
     def at(self, offset: int) -> bytes:
-        """One window; the first one is short, since most headers fit it."""
-        length = FIRST if offset == 0 else NEXT
+        """One window."""
+        return self._read(offset, NEXT)
+
+    def head(self, length: int) -> bytes:
+        """The first bytes."""
+        return self._read(0, length)
+
+    def _read(self, offset: int, length: int) -> bytes:
         if self.descriptor is not None:
             return os.pread(self.descriptor, length, offset)
         self.file.seek(offset)
@@ -92,7 +113,7 @@ class Inflated:
     is inflated and dropped.
     """
 
-    def __init__(self, source: Windows, start: int, limits: Limits) -> None:
+    def __init__(self, source: Source, start: int, limits: Limits) -> None:
         self.source = source
         self.limits = limits
         self.size: int | None = None
@@ -146,7 +167,7 @@ class Inflated:
         return made
 
 
-def windows_of(source: object) -> Windows:
+def windows_of(source: object) -> Source:
     """The windows of whatever a caller may hand over."""
     if isinstance(source, (bytes, mmap.mmap)):
         return Whole(source)

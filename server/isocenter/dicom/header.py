@@ -16,7 +16,7 @@ from struct import Struct
 from isocenter.dicom import _keys
 from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax, Wanted
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
-from isocenter.dicom._meta import look, read_meta
+from isocenter.dicom._meta import find_meta, look
 from isocenter.dicom._walker import Walker
 from isocenter.dicom._windows import Inflated, Readable, Whole, windows_of
 from isocenter.dicom.uids import (
@@ -236,22 +236,19 @@ def read_header(source: Source, *, transfer_syntax: str | None = None, limits: L
         UnreadableHeader: not DICOM, no element can be read, or a limit is passed.
     """
     windows = windows_of(source)
-    buffer = windows.buffer if isinstance(windows, Whole) else windows.at(0)
-    meta, start = ({}, 0) if transfer_syntax is not None else read_meta(buffer)
+    meta, start, head = ({}, 0, windows.head(0)) if transfer_syntax else find_meta(windows)
     told = transfer_syntax or meta.get("TransferSyntaxUID") or None
     size = windows.size
     if told and is_deflated(told):
         inflated = Inflated(windows, start, limits)
         walker = Walker(inflated.at(0), 0, inflated.size, windows=inflated, limits=limits)
-        pos = 0
-    elif isinstance(windows, Whole):
-        walker = Walker(buffer, 0, size, limits=limits)
-        pos = start
+        return _walk(walker, 0, start, told, meta, size)
+    if isinstance(windows, Whole):
+        walker = Walker(windows.buffer, 0, size, limits=limits)
     else:
-        walker = Walker(buffer, 0, size, windows=windows, limits=limits)
-        pos = start
-    walker.keep = pos
-    return _walk(walker, pos, start, told, meta, size)
+        walker = Walker(head or windows.at(0), 0, size, windows=windows, limits=limits)
+    walker.keep = start
+    return _walk(walker, start, start, told, meta, size)
 
 
 def _walk(
