@@ -191,7 +191,7 @@ def _decoded(job: _Job) -> _Decoded:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
-    decoder = get_decoder(UID(job.header.transfer_syntax))
+    decoder: Any = get_decoder(UID(job.header.transfer_syntax))
     if not decoder.is_available:
         raise CannotTranscode("There is no decoder for this transfer syntax")
     data_set = _data_set(job)
