@@ -21,11 +21,12 @@ log = logging.getLogger("isocenter")
 def log_to_standard_error(level: int = logging.INFO) -> None:
     """One line an event. Libraries that would log identifiers or values speak from WARNING on, or never."""
     logging.basicConfig(
-        level=level,
+        level=logging.WARNING,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s",
         force=True,
     )
+    logging.getLogger("isocenter").setLevel(level)
     logging.getLogger("isocenter.http.access").setLevel(logging.WARNING)
     for name in ("pydicom", "pynetdicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
