@@ -11,6 +11,7 @@ from struct import Struct
 from isocenter.dicom import charset
 from isocenter.dicom._dictionary_table import KEYWORDS
 from isocenter.dicom._elements import Element, Wanted
+from isocenter.dicom._vr import BYTES
 from isocenter.dicom.attributes import INDEX, path_of
 
 NAMES = frozenset(
@@ -52,7 +53,7 @@ def decode(picks: list[Element], assume: str | None, note: Note) -> dict[str, st
     values: list[bytes] = []
     others: list[Element] = []
     for element in picks:
-        if element[1] in _SIMPLE and element[2] is not None:
+        if element[1] in _SIMPLE and element[2] is not None and element[0] in _PLAIN:
             names.append(_PLAIN[element[0]])
             values.append(element[2])
         else:
@@ -130,7 +131,7 @@ def text_of_ascii(element: Element) -> str | None:
 def text_of_value(element: Element, characters: charset.CharacterSet, note: Note) -> str | None:
     """One value as DICOM text, trimmed; None of sequences, bytes and values over 1 KiB."""
     value, vr = element.value, element.vr
-    if value is None:
+    if value is None or vr in BYTES:
         return None
     if value.isascii() and b"\x1b" not in value:
         if vr in _NUMBERS or vr == "AT":
