@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
 from isocenter.dicom.values import fold, parse_name
 from isocenter.index.columns import BY_NAME
 from isocenter.index.database import Session, quoted, select_text
-from isocenter.index.records import Collision, ConflictObject, LevelConflict
+from isocenter.index.records import Collision, ConflictObject, LevelConflict, StoredObject
 
 _CONFLICT = (
     "id",
@@ -54,6 +54,19 @@ def references(session: Session, paths: Sequence[str]) -> set[str]:
     ):
         found |= {row[0] for row in session.among(text, column, values)} if wanted else set()
     return found & wanted
+
+
+def stored_objects(session: Session) -> Iterator[StoredObject]:
+    """Every object that a row of any epoch, or a conflict, names; each once."""
+    facts = "transfer_syntax, object, size, sha256, file_sha256, source_aet, called_aet, received"
+    last = ""
+    for row in session.stream(
+        f'SELECT "SOPInstanceUID", COALESCE("SOPClassUID", \'\'), {facts} FROM instance'
+        f" UNION ALL SELECT \"SOPInstanceUID\", '', {facts} FROM conflict ORDER BY object"
+    ):
+        if row[3] != last:
+            last = row[3]
+            yield StoredObject(*row)
 
 
 def conflicts(session: Session, sop_uid: str | None) -> list[ConflictObject]:

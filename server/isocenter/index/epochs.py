@@ -107,12 +107,25 @@ def drop_snapshot(session: Session, name: str) -> Snapshot:
     return found
 
 
+def require_flushed(session: Session, *, besides: str = "") -> None:
+    """Raise Conflict while a snapshot has no heads yet: heads and tail must not lose what it needs."""
+    for one in snapshots(session):
+        if one.heads is None and one.name != besides:
+            raise Conflict(f"The catalog does not yet hold snapshot {one.name!r}", hint="flush first")
+
+
 # -- reset ---------------------------------------------------------------------------------------------
 
 
 def reset(session: Session, name: str) -> Snapshot:
-    """Return every versioned row, the tail and the heads to a snapshot. Raises NotFound."""
+    """Return every versioned row, the tail and the heads to a snapshot.
+
+    Raises:
+        NotFound: there is no such snapshot.
+        Conflict: another one still waits for its flush: it would lose its part of the tail.
+    """
     to = snapshot(session, name)
+    require_flushed(session, besides=name)
     session.run("UPDATE epoch SET now = now + 1, resets = resets + 1")
     now = current(session).now
     for table in VERSIONED.values():

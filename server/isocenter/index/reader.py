@@ -24,6 +24,7 @@ from isocenter.index.records import (
     LevelConflict,
     Snapshot,
     StoredInstance,
+    StoredObject,
     TailRow,
     Tombstone,
     Totals,
@@ -208,6 +209,11 @@ class Reader:
         """Which of these object paths any row of any epoch, or a conflict, still names."""
         with self.database.read() as session:
             return audit.references(session, list(paths))
+
+    def stored_objects(self) -> Iterator[StoredObject]:
+        """Every object that any row of any epoch, or a conflict, names, by path; one long read transaction."""
+        with self.database.read() as session:
+            yield from audit.stored_objects(session)
 
     def conflicts(self, sop_uid: str | None = None) -> list[ConflictObject]:
         """Objects kept beside the visible ones, of one SOP instance or of all."""

@@ -85,6 +85,23 @@ class StoredInstance:
     study_key: int
     series_key: int
     sop_key: int
+    called_aet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object that a row of any epoch, or a conflict, names: enough to check it and to make its head again."""
+
+    SOPInstanceUID: str
+    SOPClassUID: str
+    transfer_syntax: str
+    object: str
+    size: int
+    sha256: str
+    file_sha256: str
+    source_aet: str
+    called_aet: str
+    received: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ _INSTANCE = ", ".join(
         "i.study_key",
         "i.series_key",
         "i.sop_key",
+        "i.called_aet",
     )
 )
 

@@ -137,10 +137,13 @@ class Writer:
             resets: `View.resets` when the work began.
 
         Raises:
-            Conflict: the dataset was reset meanwhile.
+            Conflict: the dataset was reset meanwhile, or tombstones would end that a snapshot needs which has
+                no heads yet.
         """
         with self.database.write() as session:
             epoch = epochs.current(session)
+            if applied:
+                epochs.require_flushed(session)
             if resets is not None and resets != epoch.resets:
                 raise Conflict("The dataset was reset meanwhile", hint="restore the tables to their heads")
             removal.move_heads(session, heads)
@@ -172,7 +175,12 @@ class Writer:
             return dropped
 
     def reset(self, name: str) -> Snapshot:
-        """Return the dataset to a snapshot: rows, tombstones, tail and heads. Raises NotFound."""
+        """Return the dataset to a snapshot: rows, tombstones, tail and heads.
+
+        Raises:
+            NotFound: there is no such snapshot.
+            Conflict: another snapshot still waits for its flush.
+        """
         with self.database.write() as session:
             to = epochs.reset(session, name)
             changes.append(
