@@ -27,6 +27,7 @@ Negotiator = Callable[[bytes, Peer], Awaitable[Answer]]
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _RETRY_ACCEPT = 1.0
+_KEPT_FOR_LATER = 2.0
 _ACCEPTED_AT_ONCE = 8
 """Connections taken in one turn of the loop: the rest is left to the processes that share the socket."""
 
@@ -119,7 +120,10 @@ class AssociationServer:
             self._watch(each)
 
     async def stop(self, grace: float = 10.0) -> None:
-        """Accept no more, let associations end by themselves for `grace` seconds, abort the rest."""
+        """Accept no more; for `grace` seconds let associations finish and end; abort the rest.
+
+        One on which nothing happens for 2 seconds is not waited for: its peer keeps it for later.
+        """
         loop = asyncio.get_running_loop()
         for handle in self._retries:
             handle.cancel()
@@ -128,20 +132,30 @@ class AssociationServer:
         self._listening.clear()
         for task in self._opening:
             task.cancel()
-        for connection in list(self._connections):
-            if not connection.counted:
-                connection.abort(text="the server stops")
-        await self._ended(grace)
-        for connection in list(self._connections):
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for connection in self._connections - self.associations:
             connection.abort(text="the server stops")
-        await self._ended(None)
+        await self._drain(grace)
+        for connection in set(self._connections):
+            connection.abort(text="the server stops")
+        await self._closed(self.limits.closing)
+        for connection in set(self._connections):
+            connection.close_now()
+        await self._closed(None)
 
-    async def _ended(self, seconds: float | None) -> None:
+    async def _drain(self, grace: float) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time() + grace
+        while self._connections and loop.time() < last:
+            await self._closed(min(0.2, last - loop.time()))
+            for connection in set(self._connections):
+                if connection.quiet() > _KEPT_FOR_LATER:
+                    connection.abort(text="the server stops")
+
+    async def _closed(self, seconds: float | None) -> None:
         waiting = [each.closed for each in self._connections]
         if waiting:
             await asyncio.wait(waiting, timeout=seconds)
-        if self._opening:
-            await asyncio.gather(*self._opening, return_exceptions=True)
 
     def forget(self, association: AcceptedAssociation) -> None:
         """It is closed (called by the association)."""

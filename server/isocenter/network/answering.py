@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from isocenter.network import messages
 from isocenter.network.pdu import Malformed, Reason
-from isocenter.network.service import DataSink, Message, Service
+from isocenter.network.problems import AssociationLost
+from isocenter.network.service import DataSink, Ending, Message, Service
 
 if TYPE_CHECKING:
     from isocenter.network.association import Association
@@ -46,6 +47,7 @@ class Answering:
         self._arriving: Message | None = None  # its data set is under way
         self._outstanding: dict[int, Message] = {}  # by message id
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._begun = False  # the service knows that the association stands
         self._resting = False  # reading, because too many are outstanding
 
     def __len__(self) -> int:
@@ -86,6 +88,16 @@ class Answering:
         if work is not None:
             self._run(message, work)
 
+    def established(self) -> None:
+        """The association stands."""
+        if self.service is not None:
+            self._begun = True
+            try:
+                self.service.established(self._association)
+            except Exception:
+                log.exception("established failed; the association is aborted")
+                self._association.abort(text="a service failed here")
+
     def cancel(self, command: Command) -> None:
         """C-CANCEL arrived; for an unknown request it means nothing."""
         message = self._outstanding.get(command.get("MessageIDBeingRespondedTo", -1))
@@ -100,7 +112,7 @@ class Answering:
                 self._resting = False
                 self._association.resume_reading()
 
-    def stop(self) -> None:
+    def stop(self, ending: Ending) -> None:
         """The association is over: nobody waits for answers."""
         self._arriving = None
         self._outstanding.clear()
@@ -108,6 +120,11 @@ class Answering:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
+        if self.service is not None and self._begun:
+            try:
+                self.service.ended(self._association, ending)
+            except Exception:
+                log.exception("the service failed at the end of an association")
 
     def _message(self, context: Context, command: Command) -> Message:
         if "MessageID" not in command:
@@ -131,7 +148,7 @@ class Answering:
         def done(_: asyncio.Task[Any]) -> None:
             self._tasks.discard(task)
             problem = None if task.cancelled() else task.exception()
-            if problem is not None:
+            if problem is not None and not isinstance(problem, AssociationLost):
                 log.error("an answer failed; the association is aborted", exc_info=problem)
                 self._association.abort(text="a service failed here")
             self._association.finish(message)

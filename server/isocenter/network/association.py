@@ -240,7 +240,7 @@ class Association(UpperLayer):
         ending = Ending(kind, False, source, reason, text)
         if self._ending is None and not self._fire(Event.ABORT_REQUEST, ending):
             self._end(ending)  # before there was a request: the table has no abort there
-            self._kill()
+            self.close_now()
 
     # -- messages that arrive (incoming.Owner) -----------------------------------------------------
 
@@ -321,8 +321,7 @@ class Association(UpperLayer):
 
     def _established(self) -> None:
         self._watch.start()
-        if self._answering.service is not None:
-            self._answering.service.established(self)
+        self._answering.established()
 
     def _write_data(self, data: bytes | memoryview) -> None:
         self._fire(Event.DATA_REQUEST, data)
@@ -340,12 +339,16 @@ class Association(UpperLayer):
         elif self._incoming.under_way or not self._stream.between_pdus:
             if now - self._received_at > self.limits.message:
                 return "the rest of a message did not arrive in time"
-        elif now - max(self._received_at, self._sent_at) > self.limits.idle and not self._busy():
+        elif self.quiet() > self.limits.idle:
             return "nothing happened for too long"
         return ""
 
-    def _busy(self) -> bool:
-        return bool(self._answering or self._exchanges or self._outbox.streaming.locked())
+    def quiet(self) -> float:
+        """Seconds since anything happened; 0 while something is under way."""
+        asking = any(not each.abandoned for each in self._exchanges.values())
+        if self._answering or asking or self._outbox.streaming.locked() or self._incoming.under_way:
+            return 0.0
+        return self._loop.time() - max(self._received_at, self._sent_at)
 
     def progress(self) -> tuple[float, int]:
         """The time now, and the bytes that wait to be sent."""
@@ -353,16 +356,11 @@ class Association(UpperLayer):
 
     def _over(self, ending: Ending) -> None:
         self._watch.stop()
-        self._answering.stop()
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
             exchange.fail(AssociationLost(ending))
         self._wake_writers()
-        if self._answer is not None and self._answering.service is not None:
-            try:
-                self._answering.service.ended(self, ending)
-            except Exception:
-                log.exception("the service failed at the end of an association")
+        self._answering.stop(ending)
 
     def _gone(self) -> None:
         super()._gone()

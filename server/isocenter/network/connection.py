@@ -34,7 +34,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pauses = 0
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._stuck = False  # more waits to be sent than the high-water mark
-        self._killer = Timer(self._kill)
+        self.close_nower = Timer(self.close_now)
 
     # -- for subclasses ----------------------------------------------------------------------------
 
@@ -79,13 +79,13 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Asyncio: the peer sends no more; a half-closed association is over."""
         self._disconnected()
-        self._killer.start(self.limits.closing)
+        self.close_nower.start(self.limits.closing)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio: the socket is closed."""
         self._disconnected()
-        self._killer.stop()
+        self.close_nower.stop()
         self._transport = self._socket = None
         self._wake_writers()
         self._gone()
@@ -146,9 +146,9 @@ class Connection(asyncio.BufferedProtocol):
         """Close when what was written is sent, or after `limits.closing` seconds."""
         if self._transport is not None:
             self._transport.close()
-            self._killer.start(self.limits.closing)
+            self.close_nower.start(self.limits.closing)
 
-    def _kill(self) -> None:
+    def close_now(self) -> None:
         """Close now."""
         if self._transport is not None:
             self._transport.abort()

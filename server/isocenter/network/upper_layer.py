@@ -267,7 +267,7 @@ class UpperLayer(Connection):
         self._patience.stop()
         self._end(Ending(End.PROVIDER_ABORTED, True, text="nothing that ends an association arrived in time"))
         self._stream.stopped = True
-        self._kill()
+        self.close_now()
 
     def _aa_3(self, abort: bytes) -> None:
         source, reason = abort[8:10]
@@ -275,12 +275,12 @@ class UpperLayer(Connection):
         self._patience.stop()
         self._stream.stopped = True
         self._end(Ending(kind, True, source, reason, f"aborted (source {source}, reason {reason})"))
-        self._kill()
+        self.close_now()
 
     def _aa_4(self, _: object) -> None:
         self._patience.stop()
         self._end(Ending(End.PROVIDER_ABORTED, True, text="the connection was closed"))
-        self._kill()
+        self.close_now()
 
     def _aa_5(self, _: object) -> None:
         self._artim.stop()
@@ -315,6 +315,7 @@ class UpperLayer(Connection):
     def _end(self, ending: Ending) -> None:
         if self._ending is None:
             self._ending = ending
+            self._holding, self._kept = False, bytearray()
             self._incoming.forget()
             self._read_on()
             self._over(ending)

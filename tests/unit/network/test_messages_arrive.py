@@ -266,6 +266,42 @@ async def test_many_requests_at_once_are_answered_in_turn_and_reading_rests_mean
         await peer.close()
 
 
+async def test_a_service_that_fails_at_the_begin_or_end_of_an_association_harms_nobody(caplog):
+    class Failing(Recorder):
+        def established(self, association, /):
+            raise ZeroDivisionError
+
+        def ended(self, association, ending, /):
+            raise ZeroDivisionError
+
+    async with acceptor(service=Failing) as server:
+        peer = await Peer.connect(server.port)
+        await peer.associate()
+        assert await peer.pdu() == abort(0, 0)
+        await peer.close()
+        await until(lambda: not server.server._connections)
+        assert caplog.text.count("ERROR") == 2
+
+
+async def test_an_answer_to_a_peer_that_went_is_no_error(caplog):
+    class Careless(Recorder):
+        async def find(self, message):
+            await self.gate.wait()
+            self.association.abort()
+            await self.association.answer_pending(message, messages.response(message.command, 0xFF00))
+
+    async with acceptor(service=Careless) as server:
+        peer = await Peer.connect(server.port)
+        await peer.associate()
+        await peer.send(find())
+        await until(lambda: server.recorders and server.recorder.messages)
+        server.recorder.gate.set()
+        assert await peer.pdu() == abort(0, 0)
+        await peer.close()
+        await until(lambda: not server.server._connections)
+    assert "ERROR" not in caplog.text
+
+
 @pytest.mark.parametrize("broken", ["message_begin", "message_end", "feed", "coroutine"])
 async def test_a_service_that_fails_aborts_its_association_and_no_other(broken, caplog):
     class Failing(Recorder):

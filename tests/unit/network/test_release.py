@@ -10,6 +10,7 @@ from raw_peer import (
     PROPOSALS,
     RELEASE_RP,
     RELEASE_RQ,
+    REQUEST,
     Peer,
     abort,
     acceptor,
@@ -149,3 +150,36 @@ async def test_a_stop_lets_associations_end_and_then_aborts_them():
         assert await staying.pdu() == abort(0, 0)
         await staying.close()
         await stopping
+
+
+async def test_a_stop_does_not_wait_for_an_association_that_is_kept_for_later(monkeypatch):
+    monkeypatch.setattr("isocenter.network.acceptor._KEPT_FOR_LATER", 0.1)
+    async with acceptor() as server:
+        idle, busy = await Peer.connect(server.port), await Peer.connect(server.port)
+        await idle.associate()
+        await busy.associate()
+        await busy.send(find())
+        await until(lambda: server.recorder.messages)
+        stopping = asyncio.create_task(server.server.stop(grace=10))
+        assert await idle.pdu() == abort(0, 0)
+        await idle.close()
+        assert await busy.quiet(0.3)
+        server.recorder.gate.set()
+        assert (await busy.response())["Status"] == 0
+        await busy.send(RELEASE_RQ)
+        assert await busy.pdu() == RELEASE_RP
+        await busy.close()
+        await stopping
+
+
+async def test_a_stop_closes_who_never_asked_or_does_not_close():
+    async with acceptor(Limits(closing=0.1, associations=1)) as server:
+        silent, refused, standing = [await Peer.connect(server.port) for _ in range(3)]
+        await standing.associate()
+        await refused.send(REQUEST)
+        assert (await refused.pdu())[:1] == b"\x03"
+        await server.server.stop(0)
+        assert await silent.pdu() == b""
+        assert await refused.pdu() == b""
+        assert await standing.pdu() == abort(0, 0)
+        assert not server.server._connections

@@ -98,7 +98,7 @@ async def test_a_reset_over_tls_leaves_nothing(authority):
     async with nothing_left(), acceptor(tls=server_tls.context) as server:
         tls = client_context(ca=authority.file)
         ours = await request("127.0.0.1", server.port, "CT1", "ISOCENTER", PROPOSALS, tls=tls)
-        ours._kill()
+        ours.close_now()
         await ours.closed
         with pytest.raises(AssociationLost):
             await ours.exchange(ECHO_ID, {"CommandField": 0x30, "AffectedSOPClassUID": VERIFICATION})
