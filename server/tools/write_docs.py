@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
+from page_tables import tables
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -21,7 +23,12 @@ NOTE = "<!-- Written by `make docs` from the code: change it there. -->\n\n"
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
-    return {"settings.md": _settings(), "commands.md": _commands(), "errors.md": _errors()}
+    return {
+        "settings.md": _settings(),
+        "commands.md": _commands(),
+        "errors.md": _errors(),
+        **{name: _filled(_read(DOCS / name)) for name in ("conformance.md", "http.md")},
+    }
 
 
 def main() -> int:
@@ -38,6 +45,17 @@ def main() -> int:
 
 def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+def _filled(page: str) -> str:
+    """The page with what stands between `<!-- table: NAME -->` and `<!-- end -->` made anew."""
+    made = tables()
+    return re.sub(
+        r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{made[found[2]]}\n{found[3]}",
+        page,
+        flags=re.DOTALL,
+    )
 
 
 def _settings() -> str:
