@@ -7,6 +7,7 @@ its own result. Not here: instances as metadata and bulk data (JSON, XML): 415.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ from isocenter.archive import Origin
 from isocenter.dicom._meta import read_meta
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.store_answer import Result, answer, failure, success
-from isocenter.errors import BadRequest
+from isocenter.errors import BadRequest, IsocenterError
 from isocenter.http.accept import MediaType, parse_media_type
 from isocenter.http.failures import UnsupportedMedia
 from isocenter.http.multipart import Event, MultipartReader, PartData, PartEnd, PartStart
@@ -31,6 +32,8 @@ _UNDER_WAY = 128
 _BACKLOG = 4 * 1024 * 1024
 _PEEK = 4096
 _DICOM = "application/dicom"
+
+log = logging.getLogger("isocenter.dicomweb")
 
 
 class Arrival:
@@ -59,8 +62,10 @@ class Arrival:
             raise BadRequest("The body ends inside an instance")
         try:
             stored = await asyncio.wrap_future(self._done)
-        except Exception as error:  # noqa: BLE001 (each instance has its own result)
-            meta, _ = read_meta(self._peek)
+        except Exception as error:
+            if not isinstance(error, IsocenterError):
+                log.error("An instance could not be stored", exc_info=error)
+            meta = read_meta(self._peek)[0]
             claimed = (meta.get(f"MediaStorageSOP{what}UID", "") for what in ("Class", "Instance"))
             return failure(error, *claimed)
         metrics.instances_received.labels("stow", stored.outcome.kind).inc()

@@ -30,8 +30,25 @@ def base_url(request: HTTPServerRequest) -> str:
 
 
 def own_host(request: HTTPServerRequest) -> str:
-    """The Host that the request names; `localhost` when it is missing or malformed."""
-    return request.host if _HOST.match(request.host or "") else "localhost"
+    """The Host that the request names; `localhost` when it is missing or malformed.
+
+    Some clients (dicomweb-client) leave the port out. Where the name is plainly that of this very listener,
+    its port is put back; any other name may be a proxy's, whose port we do not know.
+    """
+    host = request.host if _HOST.match(request.host or "") else "localhost"
+    here = socket_name(request)
+    if here is None or re.search(r":\d+$", host):
+        return host
+    plain = host.strip("[]").lower()
+    own = _loopback(plain) or plain in ("localhost", here[0])
+    return f"{host}:{here[1]}" if own and here[1] not in (80, 443) else host
+
+
+def socket_name(request: HTTPServerRequest) -> tuple[str, int] | None:
+    """Address and port of the listener that took this connection; None for a unix socket."""
+    taken = getattr(getattr(request.connection, "stream", None), "socket", None)
+    name = taken.getsockname() if taken is not None else None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
 
 def from_this_machine(request: HTTPServerRequest) -> bool:

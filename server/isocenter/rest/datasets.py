@@ -16,7 +16,7 @@ class Datasets(ApiHandler):
     """The datasets that the caller may read."""
 
     async def get(self) -> None:
-        """A list of `{"name", "ae_title", "dicomweb", "instances"}`."""
+        """A list of `{"name", "ae_title", "dicomweb"}`."""
         answer = []
         for name, settings in self.context.settings.all_datasets().items():
             if name in self.context.archive.datasets and self.identity.may(Action.READ, name):

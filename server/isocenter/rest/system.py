@@ -7,7 +7,9 @@ from typing import Any
 from isocenter import __version__
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything
+from isocenter.http.addresses import socket_name
 from isocenter.rest.handler import ApiHandler
+from isocenter.security import Action
 
 API_VERSION = 1
 
@@ -18,8 +20,11 @@ class System(ApiHandler):
     async def get(self) -> None:
         """Answer with one JSON object."""
         settings = self.context.settings
+        listener = socket_name(self.request)
         datasets = [
-            {"Name": name, "DicomAet": dataset.ae_title} for name, dataset in settings.all_datasets().items()
+            {"Name": name, "DicomAet": dataset.ae_title}
+            for name, dataset in settings.all_datasets().items()
+            if self.identity.may(Action.READ, name)
         ]
         self.write_json(
             {
@@ -28,7 +33,7 @@ class System(ApiHandler):
                 "ApiVersion": API_VERSION,
                 "DicomAet": settings.ae_title,
                 "DicomPort": self.context.dicom_port,
-                "HttpPort": _port(self.request.connection) or settings.http.port,
+                "HttpPort": listener[1] if listener else settings.http.port,
                 "DicomWebRoot": f"{self.base_url}/dicom-web",
                 "OverwriteInstances": settings.on_conflict == "replace",
                 "DatabaseBackend": "PostgreSQL" if settings.index.url else "SQLite",
@@ -58,13 +63,6 @@ class Statistics(ApiHandler):
             }
 
         self.write_json(await self.context.long(measure))
-
-
-def _port(connection: object) -> int | None:
-    """The port of the listener that took this connection; None for a unix socket."""
-    socket = getattr(getattr(connection, "stream", None), "socket", None)
-    name = socket.getsockname() if socket is not None else None
-    return int(name[1]) if isinstance(name, tuple) and len(name) > 1 else None
 
 
 routes = [(r"/api/system", System), (r"/api/statistics", Statistics)]

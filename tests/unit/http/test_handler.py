@@ -173,6 +173,7 @@ def test_allowed_origins_get_cors_others_do_not(serve: Serve) -> None:
             {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "a.example", "X-Forwarded-Prefix": "/user/x/"},
             "https://a.example/user/x",
         ),
+        ({"Host": "127.0.0.1"}, ""),
         ({"X-Forwarded-Proto": "gopher", "X-Forwarded-Host": 'e"vil', "X-Forwarded-Prefix": "/<x>"}, ""),
     ],
 )
