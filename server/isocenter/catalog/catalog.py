@@ -9,12 +9,14 @@ Not here: rows (`rows`), derived tables (`tables`), questions (`query`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import fs
 
+from isocenter.catalog.compaction import Candidate, Rows, choose, dead_rows, rewrite
 from isocenter.catalog.delta import DeltaLog
 from isocenter.catalog.parquet import Folder, write_file
 from isocenter.errors import InvalidValue
@@ -22,6 +24,18 @@ from isocenter.errors import InvalidValue
 INSTANCES = "instances"
 
 Heads = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction did.
+
+    `version` is the new one, None when there was nothing to do; `applied` the numbers of the tombstones
+    (rows of the table that was given) that hide no row of any file any more.
+    """
+
+    version: int | None
+    applied: frozenset[int]
 
 
 class Catalog:
@@ -115,8 +129,54 @@ class Catalog:
         """Make a version the newest one; returns the number of the version that repeats it."""
         return self.log(table).restore(version)
 
+    def compact(
+        self,
+        table: str,
+        head: int | None,
+        *,
+        tombstones: pa.Table | None = None,
+        keep: Callable[[pa.Table], Rows] | None = None,
+        thorough: bool = False,
+    ) -> Compacted:
+        """Rewrite small files, and files with over 2 % dead rows, sorted and without the dead ones.
+
+        The new version is durable and invisible until the index moves the head to it.
+
+        Args:
+            table: its name.
+            head: the visible version.
+            tombstones: table of schema `query.TOMBSTONES` of what is dead now.
+            keep: which rows of a derived table count, see `compaction.rewrite`.
+            thorough: rewrite whatever is small or has a dead row at all.
+        """
+        if head is None:
+            return Compacted(None, frozenset())
+        log = self.log(table)
+        facts = log.actions(head)
+        dead = {name: dead_rows(log.folder, name, tombstones) for name in facts}
+        files = [Candidate(n, f["size"], f["num_records"], dead[n][0]) for n, f in sorted(facts.items())]
+        chosen = choose(files, thorough=thorough)
+        if not chosen:
+            return Compacted(None, _applied(dead, (), tombstones))
+        delta = log.at_head(head, log.schema(head))
+        written = rewrite(log.folder, chosen, keep)
+        lost = sum(file.rows for file in chosen) - sum(file.rows for file in written)
+        names = [file.name for file in chosen]
+        version = log.commit(delta, written, removed=names, rearranged=not lost)
+        return Compacted(version, _applied(dead, names, tombstones))
+
     def vacuum(self, keep: Mapping[str, Iterable[int]], *, hours: float = 1.0) -> dict[str, list[str]]:
         """Delete files that no version named in `keep` (heads and snapshots) holds, by table; returns
         their names.
         """
         return {table: self.log(table).vacuum(versions, hours=hours) for table, versions in keep.items()}
+
+
+def _applied(
+    dead: Mapping[str, tuple[Rows, set[int]]], rewritten: Iterable[str], tombstones: pa.Table | None
+) -> frozenset[int]:
+    """The tombstones that hide nothing in the files that stay."""
+    if tombstones is None:
+        return frozenset()
+    needed = {number for name, (_, used) in dead.items() if name not in set(rewritten) for number in used}
+    return frozenset(range(tombstones.num_rows)) - needed

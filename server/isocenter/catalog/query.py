@@ -14,7 +14,7 @@ Not here: the predicate's meaning (`conditions`), SQL that a user wrote (`sandbo
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,6 +139,19 @@ class Engine:
             found = cursor.execute(rows.source + sql, conditions.parameters).fetchone()
             cursor.close()
             return int(found[0]) if found else 0
+
+    def run(self, scope: Scope, sql: str, tables: Mapping[str, pa.Table]) -> pa.RecordBatchReader:
+        """A SELECT of ours over `live`, the rows of a scope, and Arrow tables by name; never a user's
+        text.
+        """
+        with self._rows(scope) as (cursor, rows):
+            for name, table in tables.items():
+                cursor.register(name, table)
+            return _streamed(cursor.sql(f"{rows.source} {sql}"), cursor)
+
+    def dead(self, scope: Scope) -> pa.Table | None:
+        """The sequences (`seq`) of the rows that the scope's tombstones hide; None without tombstones."""
+        return self._dead_rows(scope, self._columns(scope))
 
     def columns(self, scope: Scope) -> dict[str, pa.DataType]:
         """The columns that occur, with their Arrow types."""
