@@ -13,7 +13,8 @@ from types import TracebackType
 from isocenter.archive.arrival import Clock
 from isocenter.archive.dataset import Dataset
 from isocenter.archive.place import MakeQuestions, Place
-from isocenter.archive.research import Research
+from isocenter.archive.research import Asks, Here, Research
+from isocenter.archive.verify import Progress, Report, verify
 from isocenter.config import Settings
 from isocenter.objects import LocalStore, ObjectStore
 from isocenter.objects.sweep import Swept, sweep
@@ -27,16 +28,20 @@ class Archive:
     Args:
         settings: of the server.
         objects: the object store; the folder `objects` below the data folder when not given.
+        query_process: whether research queries run in a process of their own.
     """
 
-    def __init__(self, settings: Settings, objects: ObjectStore | None = None) -> None:
+    def __init__(
+        self, settings: Settings, objects: ObjectStore | None = None, *, query_process: bool = True
+    ) -> None:
         self.settings = settings
         self.data = settings.data.absolute()
         self.objects: ObjectStore = objects or LocalStore(self.data / "objects")
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="isocenter-store")
         places = [Place.of(settings, name) for name in settings.all_datasets()]
         query = settings.query
-        self._research = Research(MakeQuestions(tuple(places), query.sql_seconds, query.sql_memory))
+        make = MakeQuestions(tuple(places), query.sql_seconds, query.sql_memory)
+        self._research: Asks = Research(make) if query_process else Here(make)
         self.datasets: dict[str, Dataset] = {}
         clock = Clock()
         try:
@@ -56,8 +61,10 @@ class Archive:
             raise
 
     @classmethod
-    def open(cls, settings: Settings, objects: ObjectStore | None = None) -> Archive:
-        """Open the archive in `settings.data`, making what is missing.
+    def open(
+        cls, settings: Settings, objects: ObjectStore | None = None, *, query_process: bool = True
+    ) -> Archive:
+        """Open the archive in `settings.data`, making what is missing. For the arguments see the class.
 
         What processes that are dead left half received is removed.
 
@@ -66,7 +73,7 @@ class Archive:
             NoSpace: there is no room for an index.
             Damaged: an index is none, or of a newer version.
         """
-        archive = cls(settings, objects)
+        archive = cls(settings, objects, query_process=query_process)
         archive.objects.remove_leftovers()
         return archive
 
@@ -85,6 +92,12 @@ class Archive:
         """Remove objects that nothing names and that are older than the grace period, in seconds."""
         period = self.settings.catalog.sweep_grace if grace is None else grace
         return sweep(self.objects, self.referenced, grace=period)
+
+    def verify(
+        self, *, repair: bool = False, digests: bool = True, progress: Progress | None = None
+    ) -> Report:
+        """Whether everything that was acknowledged is there and unchanged; see `verify`."""
+        return verify(self, repair=repair, digests=digests, progress=progress)
 
     def close(self) -> None:
         """Store what was received, then close everything."""

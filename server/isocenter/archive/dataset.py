@@ -19,7 +19,7 @@ from isocenter.archive.ingest import Ingest
 from isocenter.archive.keeping import CatalogLock
 from isocenter.archive.place import Place
 from isocenter.archive.reception import Reception
-from isocenter.archive.research import Research
+from isocenter.archive.research import Asks
 from isocenter.config import DatasetSettings
 from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Header, read_header
@@ -27,7 +27,7 @@ from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, OneOf, Predicate, to_json
 from isocenter.errors import UnknownAttribute
 from isocenter.index import Change, GroupCommit, Outcome, Put, StoredInstance
-from isocenter.index.records import Deleted, Snapshot
+from isocenter.index.records import ConflictObject, Deleted, Snapshot
 from isocenter.objects import ObjectStore
 
 Order = Sequence[tuple[str, Literal["asc", "desc"]]]
@@ -58,7 +58,7 @@ class Dataset:
         place: where it lives.
         settings: its settings.
         objects: the object store that all datasets share.
-        research: the query process.
+        research: who answers research questions.
         clock: arrival times of this process.
         executor: threads that may block on the disk.
         vacuum_after: how long files that were removed from the catalog are kept, in seconds.
@@ -69,7 +69,7 @@ class Dataset:
         place: Place,
         settings: DatasetSettings,
         objects: ObjectStore,
-        research: Research,
+        research: Asks,
         clock: Clock,
         executor: Executor,
         *,
@@ -220,11 +220,15 @@ class Dataset:
 
     def size(self) -> int:
         """Bytes of the objects of all visible instances."""
-        return sum(int(row["_size"]) for row in self.index.reader.find(Level.STUDY, columns=["_size"]))
+        return self.index.reader.totals().size
 
     def changes(self, since: int, limit: int) -> list[Change]:
         """The change log after a line."""
         return list(self.index.reader.changes(since, limit))
+
+    def conflicts(self, sop_uid: str | None = None) -> list[ConflictObject]:
+        """Objects that have the SOP Instance UID of a visible instance, but other bytes."""
+        return self.index.reader.conflicts(sop_uid)
 
     def _question(self, kind: str, **told: Any) -> dict[str, Any]:
         return {"kind": kind, "dataset": self.name, **told}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -24,19 +25,9 @@ def header_of(row: TailRow) -> Header:
     )
 
 
-def add_row(builder: RowBuilder, row: TailRow, assume_charset: str | None = None) -> None:
-    """Add a tail row to a batch of catalog rows.
-
-    A header that cannot become JSON (beyond the limits) holds nothing back: its row says so, with the UID
-    alone.
-    """
-    header = header_of(row)
-    try:
-        document = to_json(header, assume_charset=assume_charset)
-    except UnreadableObject as error:
-        header.note(error.message)
-        document = {"00080018": {"vr": "UI", "Value": [row.SOPInstanceUID]}}
-    facts = RowFacts(
+def facts_of(row: TailRow) -> RowFacts:
+    """What a tail row says of its object."""
+    return RowFacts(
         seq=row.seq,
         study_key=row.study_key,
         series_key=row.series_key,
@@ -50,14 +41,28 @@ def add_row(builder: RowBuilder, row: TailRow, assume_charset: str | None = None
         file_sha256=row.file_sha256,
         transfer_syntax=row.transfer_syntax,
         data_set_offset=row.data_set_offset,
-        problems=header.problems,
     )
-    builder.add(facts, document)
+
+
+def add_header(
+    builder: RowBuilder, facts: RowFacts, header: Header, sop_uid: str, assume_charset: str | None = None
+) -> None:
+    """Add one instance to a batch of catalog rows.
+
+    A header that cannot become JSON (beyond the limits) holds nothing back: its row says so, with the UID
+    alone.
+    """
+    try:
+        document = to_json(header, assume_charset=assume_charset)
+    except UnreadableObject as error:
+        header.note(error.message)
+        document = {"00080018": {"vr": "UI", "Value": [sop_uid]}}
+    builder.add(replace(facts, problems=header.problems), document)
 
 
 def to_batch(rows: Iterable[TailRow], assume_charset: str | None = None) -> pa.RecordBatch:
     """Tail rows as one record batch of the table `instances`."""
     builder = RowBuilder()
     for row in rows:
-        add_row(builder, row, assume_charset)
+        add_header(builder, facts_of(row), header_of(row), row.SOPInstanceUID, assume_charset)
     return builder.batch()

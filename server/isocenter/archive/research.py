@@ -47,6 +47,46 @@ class MakesAnswering(Protocol):
         """Make it."""
 
 
+class Asks(Protocol):
+    """Who research questions are put to: the query process, or this one."""
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        """A plain answer."""
+
+    def rows(self, question: dict[str, Any]) -> pa.RecordBatchReader:
+        """An answer in rows."""
+
+    def close(self) -> None:
+        """End."""
+
+
+class Here:
+    """Answers in this process: for a tool that asks once and ends, where a process would cost a second.
+
+    Args:
+        make: makes what answers, with the first question.
+    """
+
+    def __init__(self, make: MakesAnswering) -> None:
+        self._make = make
+        self._mutex = threading.Lock()
+        self._answering: Answering | None = None
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        """A plain answer, or rows."""
+        with self._mutex:
+            if self._answering is None:
+                self._answering = self._make()
+        return self._answering.answer(question)
+
+    rows = ask
+
+    def close(self) -> None:
+        """End what answers."""
+        if self._answering is not None:
+            self._answering.close()
+
+
 class Research:
     """Asks the query process. Safe for threads; many may ask at once.
 

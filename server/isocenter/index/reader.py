@@ -211,7 +211,7 @@ class Reader:
             return audit.references(session, list(paths))
 
     def stored_objects(self) -> Iterator[StoredObject]:
-        """Every object that any row of any epoch, or a conflict, names, by path; one long read transaction."""
+        """Every object that a row of any epoch, or a conflict, names, by path; one long read transaction."""
         with self.database.read() as session:
             yield from audit.stored_objects(session)
 

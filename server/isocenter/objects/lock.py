@@ -23,6 +23,12 @@ class Share:
     def __init__(self, lock: SweepLock) -> None:
         self._lock: SweepLock | None = lock
 
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
     def release(self) -> None:
         """Give the share back."""
         lock, self._lock = self._lock, None

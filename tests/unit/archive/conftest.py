@@ -17,8 +17,8 @@ def open_archive(tmp_path: Path) -> Iterator[OpenArchive]:
     """Opens the archive of this test, again if asked; all are closed at its end."""
     opened: list[Archive] = []
 
-    def opens(**settings: Any) -> Archive:
-        archive = Archive.open(Settings(data=tmp_path / "data", **settings))
+    def opens(*, query_process: bool = False, **settings: Any) -> Archive:
+        archive = Archive.open(Settings(data=tmp_path / "data", **settings), query_process=query_process)
         opened.append(archive)
         return archive
 

@@ -1,0 +1,88 @@
+"""Making the catalog of a dataset anew from its index and objects, where the two disagree.
+
+The index is right about which instances exist; what the catalog says of them is read from their objects
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from isocenter.archive.decoding import add_header
+from isocenter.catalog.catalog import INSTANCES
+from isocenter.catalog.rows import RowBuilder, RowFacts
+from isocenter.dicom.header import read_header
+from isocenter.dicom.levels import Level
+from isocenter.index import StoredInstance
+
+if TYPE_CHECKING:
+    from isocenter.archive.dataset import Dataset
+
+_AT_ONCE = 20_000
+
+
+def catalog_differences(dataset: Dataset) -> set[str]:
+    """SOP Instance UIDs whose row in catalog or tail is not that of the visible instance, or missing."""
+    with dataset.table(Level.INSTANCE, None, ["SOPInstanceUID", "_seq", "_sha256"]) as reader:
+        found = {
+            row
+            for batch in reader
+            for row in zip(*(batch.column(n).to_pylist() for n in range(3)), strict=True)
+        }
+    visible = {(one.SOPInstanceUID, one.seq, one.sha256) for one in dataset.instances()}
+    return {str(row[0]) for row in found ^ visible}
+
+
+def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
+    """Write the table `instances` anew and make it the visible one; how many rows it has.
+
+    The dataset may be in use: what is stored meanwhile waits in the tail, what is deleted gets tombstones.
+
+    Raises:
+        Conflict: the dataset was reset meanwhile; nothing changed.
+        NotFound, UnreadableObject: an object is lost; nothing changed.
+    """
+    with dataset.catalog_lock.held():
+        view = dataset.index.reader.view()
+        waiting = set(view.tail_seqs)
+        instances = [
+            one for one in dataset.instances() if one.seq <= view.last_seq and one.seq not in waiting
+        ]
+        heads = {table: version for table, version in view.heads.items() if table != INSTANCES}
+        done, left = 0, iter(instances)
+        while part := list(islice(left, _AT_ONCE)):
+            batch = _batch(dataset, part)
+            heads = dataset.catalog.append({INSTANCES: [batch]}, seq=view.last_seq, heads=heads)
+            done += len(part)
+            tell(f"rows of {dataset.name}", done, len(instances))
+        dataset.index.writer.set_heads(heads, resets=view.resets)
+        return done
+
+
+def _batch(dataset: Dataset, instances: Sequence[StoredInstance]) -> pa.RecordBatch:
+    builder = RowBuilder()
+    for one in instances:
+        with closing(dataset.open(one)) as file:
+            header = read_header(file)
+        facts = RowFacts(
+            seq=one.seq,
+            study_key=one.study_key,
+            series_key=one.series_key,
+            sop_key=one.sop_key,
+            received=one.received,
+            source_aet=one.source_aet,
+            object=one.object,
+            size=one.size,
+            sha256=one.sha256,
+            called_aet=one.called_aet,
+            file_sha256=one.file_sha256,
+            transfer_syntax=one.transfer_syntax,
+            data_set_offset=one.data_set_offset,
+        )
+        add_header(builder, facts, header, one.SOPInstanceUID, dataset.place.assume_charset)
+    return builder.batch()

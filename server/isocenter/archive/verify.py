@@ -1,0 +1,193 @@
+"""Verify: is everything that was acknowledged still there, unchanged, and the same in index and catalog?
+
+Four questions: does every object that a dataset names exist with its digests, is every object named by
+something, does the catalog hold exactly the visible instances, is a head what it was written as. Repair
+removes what nothing names, makes heads again, and makes the catalog anew from the objects; it never invents
+an object that is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from isocenter.archive.recatalog import catalog_differences, recatalog
+from isocenter.dicom.levels import Level
+from isocenter.errors import Damaged, NotFound
+from isocenter.index.records import StoredObject
+from isocenter.objects import HEAD_SIZE, ObjectStore
+from isocenter.objects.part10 import Provenance, build_head, file_digest, measure
+from isocenter.objects.sweep import sweep
+
+if TYPE_CHECKING:
+    from isocenter.archive.archive import Archive
+    from isocenter.archive.dataset import Dataset
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how many are done, and how many there are."""
+
+_AT_ONCE = 500
+
+MISSING, DAMAGED, HEAD, ORPHAN, CATALOG = "missing", "damaged", "head", "orphan", "catalog"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong.
+
+    Attributes: kind: `missing` (named, not there), `damaged` (the data set is not what was stored), `head`
+    (the head is not), `orphan` (there, not named), `catalog` (index and catalog disagree about an
+    instance). dataset: the dataset, empty for an orphan. subject: path of the object, or SOP Instance UID.
+    repaired: whether it is right now.
+    """
+
+    kind: str
+    dataset: str
+    subject: str
+    repaired: bool = False
+
+
+@dataclass
+class Report:
+    """What verify looked at and found."""
+
+    objects: int = 0
+    size: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong (any more)."""
+        return all(finding.repaired for finding in self.findings)
+
+    def count(self, kind: str) -> int:
+        """How many findings of a kind there are."""
+        return sum(finding.kind == kind for finding in self.findings)
+
+
+def verify(
+    archive: Archive, *, repair: bool = False, digests: bool = True, progress: Progress | None = None
+) -> Report:
+    """Verify the whole archive, which may be in use.
+
+    Args:
+        archive: open.
+        repair: put right what can be.
+        digests: read every object; without it only existence and size are looked at.
+        progress: told now and then.
+    """
+    tell: Progress = progress or (lambda what, done, of: None)
+    report = Report()
+    for dataset in archive.datasets.values():
+        _objects_of(dataset, report, repair, digests, tell)
+        _catalog_of(dataset, report, repair, tell)
+    _orphans(archive, report, repair, tell)
+    return report
+
+
+def _objects_of(dataset: Dataset, report: Report, repair: bool, digests: bool, tell: Progress) -> None:
+    what, expected = f"objects of {dataset.name}", dataset.count(Level.INSTANCE)
+    tell(what, 0, expected)
+    done = 0
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        named = dataset.index.reader.stored_objects()
+        while part := list(islice(named, _AT_ONCE)):
+            found = pool.map(lambda one: _look(dataset.objects, one, digests), part)
+            for one, wrong in zip(part, found, strict=True):
+                if wrong:
+                    right = repair and wrong == HEAD and _repair_head(dataset, one)
+                    report.findings.append(Finding(wrong, dataset.name, one.object, right))
+            done += len(part)
+            report.objects += len(part)
+            report.size += sum(one.size for one in part)
+            tell(what, done, max(done, expected))
+
+
+def _look(store: ObjectStore, instance: StoredObject, digests: bool) -> str:
+    """What is wrong with one object: nothing (empty), or the kind of finding."""
+    info = store.info(instance.object)
+    if info is None:
+        return MISSING
+    if info.size != instance.size:
+        return DAMAGED
+    if not digests:
+        return ""
+    try:
+        with closing(store.open(instance.object)) as file:
+            _, identity, whole = measure(file)
+    except NotFound:
+        return MISSING
+    except Damaged:
+        return HEAD
+    if identity != instance.sha256:
+        return DAMAGED
+    return HEAD if whole != instance.file_sha256 else ""
+
+
+def _repair_head(dataset: Dataset, instance: StoredObject) -> bool:
+    """Write the object again under the head that the index says it had; False when that is not it."""
+    provenance = Provenance(instance.source_aet, instance.called_aet, dataset.name, instance.received)
+    head = build_head(instance.SOPClassUID, instance.SOPInstanceUID, instance.transfer_syntax, provenance)
+    incoming = dataset.objects.create()
+    try:
+        with closing(dataset.objects.open(instance.object)) as file:
+            file.seek(HEAD_SIZE)
+            while piece := file.read(1024 * 1024):
+                incoming.write(piece)
+        identity = incoming.digest(instance.transfer_syntax.encode())
+        if identity.hex() != instance.sha256 or file_digest(head, identity) != instance.file_sha256:
+            return False
+        incoming.seal(head)
+        with dataset.objects.hold():
+            dataset.objects.place(incoming, instance.object, replace=True)
+            dataset.objects.sync_directories([instance.object])
+        return True
+    finally:
+        incoming.discard()
+
+
+def _catalog_of(dataset: Dataset, report: Report, repair: bool, tell: Progress) -> None:
+    tell(f"catalog of {dataset.name}", 0, 1)
+    wrong = sorted(catalog_differences(dataset))
+    right = bool(wrong) and repair
+    if right:
+        recatalog(dataset, tell)
+        right = not catalog_differences(dataset)
+    report.findings += [Finding(CATALOG, dataset.name, uid, right) for uid in wrong]
+    tell(f"catalog of {dataset.name}", 1, 1)
+
+
+def _orphans(archive: Archive, report: Report, repair: bool, tell: Progress) -> None:
+    tell("orphans", 0, 1)
+    if repair:
+        gone = sweep(archive.objects, archive.referenced, grace=-1.0).removed
+        report.findings += [Finding(ORPHAN, "", path, True) for path in gone]
+    else:
+        report.findings += [Finding(ORPHAN, "", path) for path in find_orphans(archive)]
+    tell("orphans", 1, 1)
+
+
+def find_orphans(archive: Archive) -> Iterator[str]:
+    """Objects that nothing names and that no ingest is about to name."""
+    suspects = [
+        path for batch in _batches(archive) for path in sorted(set(batch) - archive.referenced(batch))
+    ]
+    if suspects:
+        with archive.objects.lock_exclusive():
+            named = archive.referenced(suspects)
+        yield from (path for path in suspects if path not in named)
+
+
+def _batches(archive: Archive, size: int = 2000) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for info in archive.objects.list():
+        batch.append(info.relpath)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    yield batch
