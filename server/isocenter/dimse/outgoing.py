@@ -1,7 +1,7 @@
 """A stored object made ready to be sent in what was accepted for it: as stored, else transcoded.
 
 As stored, the data set is cut from the object's own file. Else it is transcoded without loss in the process
-pool into a scratch file, which has no name any more when it is sent.
+pool into a scratch file that has no name.
 Not here: the sending (:mod:`isocenter.dimse.suboperations`).
 """
 
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from isocenter.archive import StoredInstance
 from isocenter.dicom import transcode, uids
@@ -33,16 +34,47 @@ class NotAccepted(IsocenterError):
     code = "not-accepted"
 
 
+class Descriptor:
+    """An open file that closes when nobody holds it: a thread may open it for who has gone meanwhile."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self) -> None:
+        """Close it now."""
+        if self.number >= 0:
+            os.close(self.number)
+            self.number = -1
+
+    __del__ = close
+
+
+@dataclass(slots=True)
+class Source:
+    """The data set of an object, open."""
+
+    file: Descriptor
+    offset: int
+    length: int
+
+    @property
+    def range(self) -> FileRange:
+        """Where it is, for sending."""
+        return FileRange(self.file.number, self.offset, self.length)
+
+
 @dataclass(slots=True)
 class Ready:
     """An object and the context it goes in; `close` it after it was sent."""
 
     context: Context
-    data: FileRange
+    source: Source
 
     def close(self) -> None:
         """Close its file."""
-        os.close(self.data.fd)
+        self.source.file.close()
 
 
 async def prepare(session: Session, association: Association, instance: StoredInstance) -> Ready:
@@ -62,43 +94,45 @@ async def prepare(session: Session, association: Association, instance: StoredIn
     raise NotAccepted("No presentation context was accepted for this object")
 
 
-def _as_stored(session: Session, instance: StoredInstance) -> FileRange:
-    """The range of the data set in the object's file; a remote object is fetched to a scratch file first."""
+def _as_stored(session: Session, instance: StoredInstance) -> Source:
+    """The data set in the object's file; a remote object is fetched to a scratch file first."""
     path = session.dataset.objects.path(instance.object)
     if path is not None:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = Descriptor(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     else:
         with tempfile.TemporaryFile(dir=session.around.scratch) as scratch:
             with session.dataset.objects.open(instance.object) as source:
                 shutil.copyfileobj(source, scratch, 1024 * 1024)
             scratch.flush()
-            fd = os.dup(scratch.fileno())
+            file = Descriptor(os.dup(scratch.fileno()))
     offset = instance.data_set_offset
-    return FileRange(fd, offset, os.fstat(fd).st_size - offset)
+    return Source(file, offset, os.fstat(file.number).st_size - offset)
 
 
-async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -> FileRange:
+async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -> Source:
     """The data set in another transfer syntax, from the pool; a broken pool gets a second chance."""
     source = await asyncio.to_thread(_as_stored, session, instance)
-    target, name = tempfile.mkstemp(dir=session.around.scratch, suffix=".transcoded")
-    try:
-        arguments = (
-            f"/proc/{os.getpid()}/fd/{source.fd}",
+    loop = asyncio.get_running_loop()
+    with tempfile.TemporaryFile(dir=session.around.scratch) as target:
+        work = partial(
+            transcode.to_file,
+            _path(source.file.number),
             source.offset,
             instance.transfer_syntax,
             syntax,
-            name,
+            _path(target.fileno()),
         )
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(session.around.pool(), transcode.to_file, *arguments)
+            await loop.run_in_executor(session.around.pool(), work)
         except BrokenExecutor:
-            await loop.run_in_executor(session.around.pool(), transcode.to_file, *arguments)
-        return FileRange(os.dup(target), 0, os.fstat(target).st_size)
-    finally:
-        os.close(target)
-        os.unlink(name)
-        os.close(source.fd)
+            await loop.run_in_executor(session.around.pool(), work)
+        source.file.close()
+        return Source(Descriptor(os.dup(target.fileno())), 0, os.fstat(target.fileno()).st_size)
+
+
+def _path(descriptor: int) -> str:
+    """A path by which other processes of ours open a file that has no name, and so is never left behind."""
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:

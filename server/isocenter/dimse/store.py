@@ -10,6 +10,7 @@ import asyncio
 import logging
 from concurrent.futures import Future
 
+from isocenter import metrics
 from isocenter.archive import Reception, Stored
 from isocenter.archive.reception import BACKLOG_LIMIT
 from isocenter.dicom.uids import MEDIA_STORAGE_DIRECTORY
@@ -30,10 +31,12 @@ class Storing:
         self._association = session.association
         self._reception = reception
         self._paused: asyncio.Task[None] | None = None
+        self.size = 0
 
     def feed(self, fragment: memoryview) -> None:
         """The next bytes."""
         self._reception.feed(fragment)
+        self.size += len(fragment)
         if self._paused is None and self._reception.backlog > BACKLOG_LIMIT:
             self._association.pause_reading()
             self._paused = asyncio.get_running_loop().create_task(self._resume())
@@ -113,8 +116,16 @@ def _answer(session: Session, message: Message, done: Future[Stored]) -> None:
     error = done.exception()
     if error is None:
         session.answer(message, status.SUCCESS)
+        _count(done.result().outcome.kind, message)
         return
     if not isinstance(error, IsocenterError):
         _log.error("C-STORE from %s failed", session.calling_ae, exc_info=error)
     code, comment = status.of_error(error)
     session.answer(message, code, comment)
+    _count("refused", message)
+
+
+def _count(outcome: str, message: Message) -> None:
+    metrics.instances_received.labels("dimse", outcome).inc()
+    if isinstance(message.data, Storing):
+        metrics.bytes_received.labels("dimse").inc(message.data.size)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from isocenter import metrics
 from isocenter.archive import StoredInstance
 from isocenter.dimse import outgoing, status
 from isocenter.dimse.outgoing import Ready
@@ -141,12 +142,13 @@ class Retrieval:
             if following:
                 self._ahead = self._prepare(association, following[0])
         try:
-            reply = await association.exchange(ready.context, self._command(instance), ready.data)
+            reply = await association.exchange(ready.context, self._command(instance), ready.source.range)
         except IsocenterError as error:  # lost, or no answer in time
             _log.warning("A sub-operation failed: %s", error)
             return None
         finally:
             ready.close()
+        metrics.bytes_sent.labels("dimse").inc(ready.source.length)
         return reply.status
 
     def _command(self, instance: StoredInstance) -> Command:
