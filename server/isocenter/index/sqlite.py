@@ -29,7 +29,8 @@ _PAGE = 4096
 _CACHE_KIB = 64 * 1024
 _PIECE = 1000
 _CHECKPOINT_SECONDS = 0.5
-_WAL_LIMIT_FRAMES = 60_000
+_WAL_LIMIT_FRAMES = 4_000
+_WAL_ROOM = 24 * 1024 * 1024
 
 
 class SqliteSession:
@@ -116,6 +117,7 @@ class Sqlite:
             raise Unavailable("The index is closed")
         if self._writer is None:
             self._writer = connect(self.path)
+            make_room(self._writer, self.path)
         return self._writer
 
     def _abandon(self, connection: sqlite3.Connection) -> None:
@@ -277,6 +279,26 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def make_room(connection: sqlite3.Connection, path: Path) -> None:
+    """Let the log have its usual size from the start; the caller has the writers' turn.
+
+    A commit that lengthens the log waits for the file system's journal as well: 2.8 ms against 0.5 on ext4
+    (medians beside writes of 0.5 MB). A transaction too large for the cache spills into the log, and rolled
+    back leaves its room there and nothing in the database.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size >= _WAL_ROOM:
+        return
+    connection.execute("PRAGMA cache_size=-1024")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute("CREATE TABLE room (content)")
+        connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_WAL_ROOM,))
+    finally:
+        connection.execute("ROLLBACK")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
 
 def _fold(text: object) -> str | None:
