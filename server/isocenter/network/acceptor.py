@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 from isocenter.network import associate
+from isocenter.network.associate import MalformedAssociate
 from isocenter.network.association import Association
 from isocenter.network.limits import Limits
 from isocenter.network.negotiation import TOO_MANY, Answer
@@ -23,7 +24,8 @@ from isocenter.network.state_table import Event
 log = logging.getLogger(__name__)
 
 Negotiator = Callable[[bytes, Peer], Awaitable[Answer]]
-"""A-ASSOCIATE-RQ (whole PDU) and who sent it -> the answer. Any exception: A-ABORT (2, 6)."""
+"""A-ASSOCIATE-RQ (whole PDU) and who sent it -> the answer. MalformedAssociate becomes A-ABORT (2, 6), any
+other exception is logged and aborts, too."""
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _RETRY_ACCEPT = 1.0
@@ -58,9 +60,13 @@ class AcceptedAssociation(Association):
             if answer.accepted:
                 self._establish(answer)
                 self._answering.service = self._server.service(self)
-        except Exception as problem:  # noqa: BLE001 - whatever a request makes a codec raise
-            log.info("A-ASSOCIATE-RQ of %s makes no sense: %r", self.peer.host, problem)
+        except MalformedAssociate as problem:
+            log.info("A-ASSOCIATE-RQ of %s makes no sense: %s", self.peer.host, problem)
             self._fire(Event.INVALID_PDU, Reason.INVALID_PARAMETER)
+            return
+        except Exception:
+            log.exception("A-ASSOCIATE-RQ of %s could not be decided", self.peer.host)
+            self.abort(text="the request could not be decided")
             return
         self._fire(Event.ACCEPT if answer.accepted else Event.REJECT, answer.pdu)
 

@@ -57,7 +57,7 @@ class Association(UpperLayer):
         self.closed: asyncio.Future[Ending] = self._loop.create_future()
         self._answer: Answer | None = None
         self._answering = Answering(self, service)
-        self._outbox = Outbox(self._write_data, self.drained)
+        self._outbox = Outbox(self._write_data, self.drained, self._cut_off)
         self._exchanges: dict[int, Exchange] = {}  # requests of ours, by message id
         self._last_id = 0
         self._turns = 0
@@ -288,12 +288,13 @@ class Association(UpperLayer):
         command["CommandDataSetType"] = messages.NO_DATA_SET if data is None else messages.WITH_DATA_SET
         try:
             await self._outbox.send(context if isinstance(context, int) else context.id, command, data)
-        except BaseException as problem:
+        except BaseException:
             exchange.abandon()
-            if self._outbox.incomplete:  # nothing else can follow on this association
-                self.abort(text=f"a request was not sent to its end ({type(problem).__name__})")
             raise
         return exchange
+
+    def _cut_off(self) -> None:
+        self.abort(text="a request was not sent to its end")
 
     async def _next_reply(self, exchange: Exchange, timeout: float | None) -> Reply:
         try:

@@ -22,19 +22,21 @@ class Outbox:
     Args:
         write: takes whole PDUs; does nothing once the association is over.
         drained: waits until the peer reads; raises AssociationLost when it is over.
+        broken: a part of a message is out and the rest will not be: nothing else can follow.
     """
 
     def __init__(
-        self, write: Callable[[bytes | memoryview], object], drained: Callable[[], Awaitable[None]]
+        self,
+        write: Callable[[bytes | memoryview], object],
+        drained: Callable[[], Awaitable[None]],
+        broken: Callable[[], object],
     ) -> None:
         self.payload = 0
         """Bytes of a message in one P-DATA-TF; to be set when it is negotiated."""
         self.streaming = asyncio.Lock()
         """Held while a message leaves in pieces."""
-        self._write, self._drained = write, drained
+        self._write, self._drained, self._broken = write, drained, broken
         self._held: list[bytes] = []
-        self.incomplete = False
-        """A part of a message is out and the rest is not."""
 
     def send_now(
         self, context_id: int, command: Mapping[str, Any] | bytes, data: bytes | None = None
@@ -53,21 +55,25 @@ class Outbox:
 
         Raises:
             AssociationLost: the association ended before.
-            Damaged: the file is shorter than its range; the peer has a part of it, so abort.
+            Damaged: the file is shorter than its range.
         """
         if data is None or (isinstance(data, bytes) and len(data) <= _AT_ONCE):
             self.send_now(context_id, command, data)
             await self._drained()
             return
         async with self.streaming:
+            begun = False
             try:
                 packed = messages.pack_command(command)
                 async for piece in send.chunks(context_id, packed, data, self.payload):
-                    self.incomplete = True
+                    begun = True
                     self._write(piece)
                     await asyncio.sleep(0)  # a quick peer never makes us wait
                     await self._drained()
-                self.incomplete = False
+            except BaseException:
+                if begun:
+                    self._broken()
+                raise
             finally:
                 held, self._held = self._held, []
                 if held:

@@ -110,6 +110,41 @@ async def test_requests_at_the_same_time_are_sent_one_after_the_other(file):
         await ours.release()
 
 
+async def test_who_gives_up_waiting_for_its_turn_harms_nobody(file):
+    async with acceptor() as server:
+        ours = await request("127.0.0.1", server.port, "ME", "ISOCENTER", PROPOSALS)
+        await until(lambda: server.recorders)
+        server.connection.pause_reading()
+        whole = FileRange(file, 8, len(DATA))
+        first = asyncio.create_task(ours.exchange(CT_ID, STORE, bytes(20_000_000)))
+        await until(lambda: ours._stuck)
+        second = asyncio.create_task(ours.exchange(CT_ID, STORE, whole))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        server.connection.resume_reading()
+        assert (await first).status == 0
+        assert (await ours.exchange(ECHO_ID, ECHO)).status == 0
+        await ours.release()
+
+
+async def test_who_gives_up_in_the_middle_of_sending_ends_the_association(file):
+    async with acceptor() as server:
+        ours = await request("127.0.0.1", server.port, "ME", "ISOCENTER", PROPOSALS)
+        await until(lambda: server.recorders)
+        server.connection.pause_reading()
+        sending = asyncio.create_task(ours.exchange(CT_ID, STORE, bytes(20_000_000)))
+        await until(lambda: ours._stuck)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        server.connection.resume_reading()
+        await until(lambda: server.recorder.endings)
+        assert server.recorder.sinks[0].aborted
+        await ours.closed
+
+
 async def test_every_pending_response_is_given_and_then_the_final_one():
     async with acceptor() as server:
         ours = await request("127.0.0.1", server.port, "ME", "ISOCENTER", PROPOSALS)

@@ -125,7 +125,7 @@ async def test_a_peer_that_does_not_read_our_answers_is_aborted():
         await peer.send(find())
         await until(lambda: server.recorder.endings)
         assert "does not read" in server.recorder.endings[0].text
-        assert server.recorder.cancelled_tasks == 1
+        await until(lambda: server.recorder.cancelled_tasks == 1)
         await until(lambda: not server.server._connections)
 
 
