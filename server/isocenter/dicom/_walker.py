@@ -248,7 +248,8 @@ class Walker:
                 continue
             if tag != ITEM:
                 self.problem("a sequence holds something that is no item", pos)
-                return self._abandon(pos, limit), min(limit, here)
+                # What was looked at is kept, so that it is found again when it is unpacked.
+                return self._abandon(pos + 8, limit), min(limit, here)
             self.count += 1
             pos = self._item(pos + 8, length, limit, syntax, depth, items)
 
@@ -285,7 +286,7 @@ class Walker:
                 break
             if found != ITEM or length > bound - here - 8:
                 self.problem("a value of undefined length has no end", pos)
-                return self._abandon(pos, bound)
+                return self._abandon(pos + 8, bound)
             pos = self._gap(pos + 8, length) if length > LARGE else pos + 8 + length
             self.count += 1
         self._emit(Element(tag, vr, None, offset, here - offset, None, syntax.big), depth, out)

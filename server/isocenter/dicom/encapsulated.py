@@ -10,7 +10,7 @@ Not here: native frames (`frames`).
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from struct import Struct
 
 from isocenter.dicom._windows import ReadAt
@@ -111,26 +111,26 @@ def _by_extended_table(
 
 
 def _by_basic_table(base: int, count: int, table: list[int], fragments: Fragments) -> list[Segments] | None:
-    """Frames begin at the items that the table names; None when it does not fit them."""
+    """Frames begin at the items that the table names; None when it does not fit them.
+
+    An entry is an offset of 32 bits, so that it names the next item whose offset has these lower bits.
+    """
     if len(table) != count or not fragments:
         return None
-    index_of = {offset - 8: index for index, (offset, _) in enumerate(fragments)}
-    starts = [base + start for start in _unwrapped(table)]
-    # Of a Pixel Data that is cut off, the frames before the cut are still there.
-    indices = [index_of.get(start) for start in starts]
-    known = [index for index in indices if index is not None]
-    past = fragments[-1][0] + fragments[-1][1]
-    if indices[: len(known)] != known or any(start < past for start in starts[len(known) :]):
+    starts: list[int] = []
+    index = 0
+    for entry in table:
+        while index < len(fragments) and (fragments[index][0] - 8 - base) & 0xFFFFFFFF != entry:
+            index += 1
+        if index == len(fragments):
+            break
+        starts.append(index)
+        index += 1
+    # Of Pixel Data that is cut off, the frames before the cut are still there.
+    past = fragments[-1][0] + fragments[-1][1] - base
+    if not starts or starts[0] != 0 or any(entry < past for entry in table[len(starts) :]):
         return None
-    if not known or known[0] != 0 or any(a >= b for a, b in pairwise(known)):
-        return None
-    return [fragments[a:b] for a, b in pairwise([*known, len(fragments)])]
-
-
-def _unwrapped(table: list[int]) -> list[int]:
-    """Offsets of 32 bits that start over at 4 GiB, in full."""
-    wraps = accumulate((b < a for a, b in pairwise(table)), initial=0)
-    return [start + (times << 32) for start, times in zip(table, wraps, strict=True)]
+    return _split(fragments, starts)
 
 
 def _by_markers(read: ReadAt, fragments: Fragments, count: int) -> list[Segments]:
