@@ -35,30 +35,29 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Make `isocenter_fold`, `isocenter_fold_pn`, `isocenter_days` and `isocenter_holds` known to a
     connection.
     """
-    for name, function, result in (
-        ("isocenter_fold_text", _fold_text, "VARCHAR"),
-        ("isocenter_fold_name", _fold_name, "VARCHAR"),
-        ("isocenter_days", _days, "DOUBLE"),
+    for name, function, arguments, result in (
+        ("isocenter_fold_text", _fold_text, 1, "VARCHAR"),
+        ("isocenter_fold_name", _fold_name, 1, "VARCHAR"),
+        ("isocenter_days", _days, 1, "DOUBLE"),
+        ("isocenter_holds", _holds, 3, "BOOLEAN"),
     ):
         connection.create_function(
-            name, function, ["VARCHAR"], result, type=PythonUDFType.ARROW, side_effects=False
+            name,
+            function,
+            ["VARCHAR"] * arguments,
+            result,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,  # nulls come in and may go out
+            side_effects=False,
         )
-    connection.create_function(
-        "isocenter_holds",
-        _holds,
-        ["VARCHAR", "VARCHAR", "VARCHAR"],
-        "BOOLEAN",
-        type=PythonUDFType.ARROW,
-        null_handling=FunctionNullHandling.SPECIAL,
-        side_effects=False,
-    )
     connection.execute(_MACROS)
 
 
 def _each(function: Callable[[str], object], found: pa.Array, result: pa.DataType) -> pa.Array:
     """The function over the distinct values of an array."""
     encoded = _flat(found).dictionary_encode()
-    values = pa.array([function(value) for value in encoded.dictionary.to_pylist()], result)
+    known = encoded.dictionary.to_pylist()
+    values = pa.array([None if value is None else function(value) for value in known], result)
     return values.take(encoded.indices)
 
 
