@@ -73,12 +73,13 @@ class LiveServer:
     async def _start(self) -> DimseServer:
         scratch = self.settings.data / "scratch"
         scratch.mkdir(exist_ok=True)
-        server = DimseServer(self.archive, self.settings, pool=self._make_pool, scratch=scratch)
+        server = DimseServer(self.archive, self.settings, pool=self.pool, scratch=scratch)
         server.listen(self._sockets, self._tls_sockets)
         return server
 
-    def _make_pool(self) -> ProcessPoolExecutor:
-        if self._pool is None:
+    def pool(self) -> ProcessPoolExecutor:
+        """The process pool; a broken one is made anew."""
+        if self._pool is None or getattr(self._pool, "_broken", False):
             self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
         return self._pool
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import BrokenExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Authority
 from data_sets import data_set
 from live_dicom import LiveServer, bound, live
 from scu import CT, STUDY_MOVE, Keeping, association, command, decoded, encoded, identifier, retrieve
@@ -23,6 +27,7 @@ from isocenter.network.association import Association
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import STORED_SYNTAXES, Policy
 from isocenter.network.service import Message, Reply
+from isocenter.network.tls import Certificates
 
 EXPLICIT, IMPLICIT = uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN
 STUDY = "1.2.3"
@@ -39,9 +44,9 @@ class Destination:
         self._policy = policy or Policy()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[Destination]:
+    async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Destination]:
         server = AssociationServer(lambda pdu, peer: negotiation.negotiate(pdu, self._policy), self._service)
-        server.listen([self.socket])
+        server.listen([self.socket], tls)
         try:
             yield self
         finally:
@@ -158,6 +163,38 @@ async def test_a_destination_that_takes_only_implicit_vr_gets_that(tmp_path: Pat
     assert final.status == 0
     assert {syntax for _, syntax, _ in destination.keeping.received} == {IMPLICIT}
     assert decoded(destination.keeping.received[0][2], IMPLICIT).PatientID == "P1"
+
+
+async def test_a_broken_pool_is_made_anew_and_the_object_goes(tmp_path: Path) -> None:
+    policy = Policy(transfer_syntaxes=frozenset({IMPLICIT}))
+    async with moving(tmp_path, Destination(policy=policy)) as (server, destination):
+        broken = server.pool().submit(os._exit, 1)
+        assert isinstance(broken.exception(30), BrokenExecutor)
+        final = (await moved(server))[-1]
+    assert final.status == 0
+    assert len(destination.keeping.received) == 12
+
+
+async def test_nothing_is_left_in_the_scratch_folder(tmp_path: Path) -> None:
+    policy = Policy(transfer_syntaxes=frozenset({IMPLICIT}))
+    async with moving(tmp_path, Destination(policy=policy)) as (server, _):
+        await moved(server)
+        assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_a_destination_that_speaks_tls_is_spoken_to_in_tls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    certificates = Certificates(certificate, key, authority.file, "required")
+    destination = Destination()
+    peers = {"DST": {"host": "127.0.0.1", "port": destination.port, "tls": True}}
+    tls = {"certificate": certificate, "key": key, "ca": authority.file}
+    with live(tmp_path / "data", peers=peers, dicom__tls=tls) as server:
+        fill_series(server, 2)
+        async with destination.listening(certificates.context):
+            final = (await moved(server))[-1]
+    assert final.status == 0
+    assert len(destination.keeping.received) == 2
 
 
 async def test_a_class_that_the_destination_refuses_fails_alone(tmp_path: Path) -> None:

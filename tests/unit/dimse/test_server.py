@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from data_sets import data_set
 from live_dicom import LiveServer, live
 from scu import CT, ECHO, STUDY_FIND, association, command, find, store
@@ -13,7 +14,8 @@ from scu import CT, ECHO, STUDY_FIND, association, command, find, store
 from isocenter.network.associate import Rejection, UserIdentity
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
-from isocenter.network.problems import AssociationRejected
+from isocenter.network.problems import AssociationRejected, Unreachable
+from isocenter.network.tls import client_context
 
 LOCAL = {"host": "127.0.0.1"}
 ELSEWHERE = {"host": "192.0.2.1", "check_host": True}
@@ -90,6 +92,33 @@ async def test_a_user_identity_is_checked_and_a_wrong_one_is_refused_for_good(se
         async with association(server.port, ECHO, identity=UserIdentity(2, b"jane", b"wrong")):
             pass
     assert problem.value.rejection.result == 1
+
+
+async def test_new_certificates_are_taken_without_a_restart(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server")
+    trusted = client_context(ca=authority.file)
+    with live(tmp_path / "data", dicom__tls={"certificate": certificate, "key": key}) as server:
+
+        async def reload() -> bool:
+            return server.server.reload_certificates()
+
+        async with association(server.tls_port, ECHO, tls=trusted) as standing:
+            assert not server.run(reload())
+            other = tmp_path / "other"
+            other.mkdir()
+            renewed = Authority(other)
+            for old, new in zip((certificate, key), renewed.issue("server"), strict=True):
+                old.write_bytes(new.read_bytes())
+            assert server.run(reload())
+            context = standing.context_for(ECHO)
+            assert context is not None
+            assert (await standing.exchange(context, command(Field.C_ECHO_RQ, ECHO))).status == 0
+        with pytest.raises(Unreachable):
+            async with association(server.tls_port, ECHO, tls=trusted):
+                pass
+        async with association(server.tls_port, ECHO, tls=client_context(ca=renewed.file)):
+            pass
 
 
 async def test_an_operation_that_nobody_serves_is_refused(server: LiveServer) -> None:

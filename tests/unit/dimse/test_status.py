@@ -6,14 +6,15 @@ from concurrent.futures import Future
 
 import pytest
 from data_sets import data_set
+from live_dicom import LiveServer
+from scu import CT, association, store
+
 from isocenter.archive import Mismatch, Reception, Rejected, Stored
 from isocenter.dicom.header import UnreadableHeader
 from isocenter.dicom.uids import EXPLICIT_LITTLE_ENDIAN
 from isocenter.dimse import status
 from isocenter.errors import Forbidden, NoSpace, Timeout, Unavailable, UnreadableObject
 from isocenter.network.negotiation import Proposal
-from live_dicom import LiveServer
-from scu import CT, association, store
 
 ERRORS = [
     (NoSpace("the disk of Doe^Jane is full"), 0xA700),
