@@ -71,6 +71,7 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
     """Everything that a worker offers, from open to drained."""
     from isocenter import dicomweb, rest
     from isocenter.archive import Archive
+    from isocenter.dimse.identities import by_token
     from isocenter.dimse.server import DimseServer
     from isocenter.http.application import make_application, make_server
     from isocenter.http.context import Context
@@ -93,7 +94,7 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.push_async_callback(http.close_all_connections)
         http.add_sockets(sockets.http)
         stack.callback(http.stop)
-        dimse = DimseServer(archive, settings, pool=pool.get, scratch=scratch)
+        dimse = DimseServer(archive, settings, pool=pool.get, scratch=scratch, authenticate=by_token(tokens))
         stack.push_async_callback(dimse.stop)
         dimse.listen(sockets.dicom, sockets.dicom_tls)
         yield

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from isocenter.archive import Archive, Dataset
 from isocenter.config import Settings, load
+from isocenter.dimse.identities import Authenticate
 from isocenter.dimse.server import DimseServer
 
 T = TypeVar("T")
@@ -33,7 +34,8 @@ class LiveServer:
     `port` and `tls_port` are where it listens, `archive` what it serves.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, authenticate: Authenticate | None = None) -> None:
+        self._authenticate = authenticate
         self.settings = settings
         self.archive = Archive.open(settings)
         self._pool: ProcessPoolExecutor | None = None
@@ -73,7 +75,9 @@ class LiveServer:
     async def _start(self) -> DimseServer:
         scratch = self.settings.data / "scratch"
         scratch.mkdir(exist_ok=True)
-        server = DimseServer(self.archive, self.settings, pool=self.pool, scratch=scratch)
+        server = DimseServer(
+            self.archive, self.settings, pool=self.pool, scratch=scratch, authenticate=self._authenticate
+        )
         server.listen(self._sockets, self._tls_sockets)
         return server
 
@@ -85,10 +89,10 @@ class LiveServer:
 
 
 @contextmanager
-def live(folder: Path, **flags: Any) -> Iterator[LiveServer]:
+def live(folder: Path, authenticate: Authenticate | None = None, **flags: Any) -> Iterator[LiveServer]:
     """A live server with its data in `folder`; `flags` are settings, `__` for the dots."""
     told = {name.replace("__", "."): value for name, value in flags.items()}
-    server = LiveServer(load({"data": folder, **told}))
+    server = LiveServer(load({"data": folder, **told}), authenticate)
     try:
         yield server
     finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from isocenter.archive import Archive
 from isocenter.config import Settings
 from isocenter.dimse import echo, find, get, models, move, status, store
+from isocenter.dimse.identities import Authenticate
 from isocenter.dimse.models import MODELS
 from isocenter.dimse.session import Session, Surroundings
 from isocenter.network import associate, negotiation
@@ -35,9 +36,6 @@ from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
 
 _log = logging.getLogger(__name__)
-
-Authenticate = Callable[[Caller], "Awaitable[bool] | bool"]
-"""Whether a user identity (name and passcode, or token) is a true one."""
 
 _QUERIES = {
     (Field.C_FIND_RQ, Right.FIND): find.answer,
@@ -122,7 +120,8 @@ class DimseServer:
         return answer
 
     async def _admit(self, caller: Caller, remote: Remote) -> Admitted | Rejection:
-        if self._archive.dataset_of_ae(caller.called_ae) is None:
+        dataset = self._archive.dataset_of_ae(caller.called_ae)
+        if dataset is None:
             return negotiation.CALLED_UNKNOWN
         peer = self.book.caller(caller.calling_ae, remote.host)
         if peer is None or not await self.book.comes_from_its_host(peer, remote.host):
@@ -130,7 +129,7 @@ class DimseServer:
         if self.certificates and not self.certificates.may_call_as(remote.certificate, caller.calling_ae):
             return negotiation.CALLING_UNKNOWN
         if caller.identity is not None and self._authenticate is not None:
-            told = self._authenticate(caller)
+            told = self._authenticate(caller, dataset.name)
             if not (told if isinstance(told, bool) else await told):
                 return negotiation.IDENTITY_REFUSED
         return Admitted()

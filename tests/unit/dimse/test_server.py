@@ -11,13 +11,17 @@ from data_sets import data_set
 from live_dicom import LiveServer, live
 from scu import CT, ECHO, STUDY_FIND, association, command, find, store
 
+from isocenter.dimse.identities import by_token
 from isocenter.network.associate import Rejection, UserIdentity
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
 from isocenter.network.problems import AssociationRejected, Unreachable
 from isocenter.network.tls import client_context
+from isocenter.security import Tokens
+from isocenter.state import open_state
 
 LOCAL = {"host": "127.0.0.1"}
+MAIN = "ISOCENTER"
 ELSEWHERE = {"host": "192.0.2.1", "check_host": True}
 
 
@@ -82,16 +86,32 @@ async def test_above_the_limit_associations_are_rejected_for_now(tmp_path: Path)
         assert await echo(server.port) == 0
 
 
-async def test_a_user_identity_is_checked_and_a_wrong_one_is_refused_for_good(server: LiveServer) -> None:
-    server.server._authenticate = lambda caller: (
-        caller.identity is not None and caller.identity.secondary == b"right"
-    )
-    async with association(server.port, ECHO, identity=UserIdentity(2, b"jane", b"right")):
-        pass
-    with pytest.raises(AssociationRejected) as problem:
-        async with association(server.port, ECHO, identity=UserIdentity(2, b"jane", b"wrong")):
-            pass
-    assert problem.value.rejection.result == 1
+async def test_a_passcode_is_a_token_and_a_wrong_one_is_refused_for_good(tmp_path: Path) -> None:
+    state = open_state(tmp_path)
+    try:
+        tokens = Tokens(state)
+        with live(tmp_path, authenticate=by_token(tokens), datasets={"lab": {"ae_title": "LAB"}}) as server:
+
+            async def outcome(
+                kind: int, name: bytes, passcode: bytes = b"", called: str = "ISOCENTER"
+            ) -> int:
+                try:
+                    identity = UserIdentity(kind, name, passcode)
+                    async with association(server.port, ECHO, called=called, identity=identity):
+                        return 0
+                except AssociationRejected as problem:
+                    return problem.rejection.result
+
+            assert await outcome(2, b"jane", b"anything") == 0  # no token exists
+            secret = tokens.create("jane", datasets=["main"])[0].encode()
+            assert await outcome(2, b"jane", secret) == 0
+            assert await outcome(5, secret) == 0
+            assert await outcome(1, b"jane") == 0
+            assert await outcome(2, b"jane", b"wrong") == 1
+            assert await outcome(5, b"wrong") == 1
+            assert await outcome(2, b"jane", secret, called="LAB") == 1
+    finally:
+        state.close()
 
 
 async def test_new_certificates_are_taken_without_a_restart(tmp_path: Path) -> None:
