@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Literal
 import pyarrow as pa
 
 from isocenter.archive.arrival import Announced, Clock, Origin
+from isocenter.archive.compact import Upkeep
 from isocenter.archive.flush import Flush, Flushed
 from isocenter.archive.ingest import Ingest
 from isocenter.archive.keeping import CatalogLock
@@ -82,7 +83,10 @@ class Dataset:
         self.index = place.open_index()
         self.catalog = place.open_catalog()
         self.catalog_lock = CatalogLock(place.folder / ".catalog.lock")
-        self._flush = Flush(self.index, self.catalog, self.catalog_lock, assume_charset=place.assume_charset)
+        self.flushing = Flush(
+            self.index, self.catalog, self.catalog_lock, assume_charset=place.assume_charset
+        )
+        self._upkeep = Upkeep(self.index, self.catalog, self.catalog_lock, self.flushing)
         self._research = research
         self._executor = executor
         self._vacuum_hours = vacuum_after / 3600
@@ -92,6 +96,7 @@ class Dataset:
     def close(self) -> None:
         """Commit what is queued, close index and catalog."""
         self._commit.close()
+        self.flushing.close()
         self.index.close()
 
     # -- receiving -------------------------------------------------------------------------------------
@@ -266,7 +271,7 @@ class Dataset:
         """Name this moment, flushed exactly up to it. Raises Conflict when the name is taken."""
         with self.catalog_lock.held():
             taken = self.index.writer.snapshot(name)
-            self._flush.complete_snapshots()
+            self.flushing.complete_snapshots()
         return taken
 
     def drop_snapshot(self, name: str) -> None:
@@ -275,28 +280,27 @@ class Dataset:
 
     def reset(self, name: str) -> Snapshot:
         """Return to a snapshot: rows, tail, tombstones and heads in one transaction. Raises NotFound."""
-        if any(one.name == name and one.heads is None for one in self.snapshots()):
-            self._flush.complete_snapshots()
+        if any(one.heads is None for one in self.snapshots()):
+            self.flushing.complete_snapshots()
         return self.index.writer.reset(name)
 
     # -- keeping ---------------------------------------------------------------------------------------
 
     def complete_snapshots(self) -> None:
         """Flush exactly up to each snapshot that has no heads yet, and give it them."""
-        self._flush.complete_snapshots()
+        self.flushing.complete_snapshots()
 
     def flush(self) -> Flushed:
         """Move the tail into the catalog."""
-        return self._flush.everything()
+        return self.flushing.everything()
+
+    def compact(self, *, thorough: bool = False) -> list[str]:
+        """Rewrite small files of the catalog and those with many dead rows; the tables rewritten."""
+        return self._upkeep.compact(thorough=thorough)
 
     def vacuum(self, *, hours: float | None = None) -> dict[str, list[str]]:
         """Delete files of the catalog that neither head nor snapshot holds, once removed for an hour."""
-        with self.catalog_lock.held():
-            keep: dict[str, set[int]] = {}
-            for heads in (self.index.reader.heads(), *(one.heads or {} for one in self.snapshots())):
-                for table, version in heads.items():
-                    keep.setdefault(table, set()).add(version)
-            return self.catalog.vacuum(keep, hours=self._vacuum_hours if hours is None else hours)
+        return self._upkeep.vacuum(self._vacuum_hours if hours is None else hours)
 
 
 def _describe(name: str) -> str:

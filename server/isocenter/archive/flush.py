@@ -8,10 +8,10 @@ there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -19,17 +19,13 @@ from isocenter.archive.decoding import to_batch
 from isocenter.archive.keeping import CatalogLock
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.errors import Conflict
-from isocenter.index import Index, TailRow
+from isocenter.index import Index, TailRow, Tombstone, View
+
+if TYPE_CHECKING:
+    from isocenter.archive.derived import Deriving
 
 _NO_TAIL = 1 << 62
 _log = logging.getLogger(__name__)
-
-
-class Derives(Protocol):
-    """Makes the rows of derived tables from the rows that are flushed."""
-
-    def __call__(self, instances: pa.RecordBatch) -> Mapping[str, pa.RecordBatch]:
-        """Record batches by table."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,6 @@ class Flush:
         index: of the dataset.
         catalog: of the dataset.
         lock: of the catalog.
-        derives: makers of derived tables; what one of them raises is logged and holds nothing back.
         assume_charset: character set of text beyond ASCII where an object names none.
         largest: most rows of one append.
     """
@@ -57,7 +52,6 @@ class Flush:
         index: Index,
         catalog: Catalog,
         lock: CatalogLock,
-        derives: Sequence[Derives] = (),
         *,
         assume_charset: str | None = None,
         largest: int = 20_000,
@@ -65,9 +59,14 @@ class Flush:
         self._index = index
         self._catalog = catalog
         self._lock = lock
-        self._derives = derives
         self._assume_charset = assume_charset
         self._largest = largest
+        self._deriving: Deriving | None = None
+
+    def close(self) -> None:
+        """End what makes the derived tables."""
+        if self._deriving is not None:
+            self._deriving.close()
 
     def everything(self) -> Flushed:
         """Flush the whole tail, completing pending snapshots on the way."""
@@ -94,20 +93,34 @@ class Flush:
             part = reader.tail(last, limit=self._largest)
             if not part:
                 return Flushed(rows, view.heads)
-            heads = self._append(part, view.heads)
+            heads = self._append(part, view)
             with suppress(Conflict):  # a reset came between: its tail is another one, and is flushed next
                 self._index.writer.flush_done([row.seq for row in part], heads, resets=view.resets)
                 rows += len(part)
 
-    def _append(self, rows: Sequence[TailRow], heads: Mapping[str, int]) -> dict[str, int]:
+    def _append(self, rows: Sequence[TailRow], view: View) -> dict[str, int]:
         batch = to_batch(rows, self._assume_charset)
-        data: dict[str, list[pa.RecordBatch]] = {INSTANCES: [batch]}
-        for derive in self._derives:
-            try:
-                derived = derive(batch)
-            except Exception:  # noqa: BLE001 (logged; the table says so by what it lacks)
-                _log.exception("A derived table could not be made of %d instances", len(rows))
-                continue
-            for table, made in derived.items():
-                data.setdefault(table, []).append(made)
-        return self._catalog.append(data, seq=rows[-1].seq, heads=heads)
+        files = self._catalog.files(INSTANCES, view.heads.get(INSTANCES))
+        last = rows[-1].seq
+        tombstones = [one for one in view.tombstones if one.seq <= last]
+        derived = self.derived(files, pa.Table.from_batches([batch]), tombstones)
+        return self._catalog.append({INSTANCES: [batch], **derived}, seq=last, heads=view.heads)
+
+    def derived(
+        self, files: Sequence[str], tail: pa.Table | None, tombstones: Sequence[Tombstone]
+    ) -> dict[str, list[pa.RecordBatch]]:
+        """Rows of the derived tables for the series touched; none, and a line in the log, when that fails.
+
+        They get a sequence of their own, above that of all derived before: the latest of a series counts.
+        """
+        from isocenter.archive.derived import Deriving
+
+        seq = self._index.reader.view(_NO_TAIL).last_seq + 1
+        self._index.writer.raise_seq(seq)
+        try:
+            if self._deriving is None:
+                self._deriving = Deriving()
+            return self._deriving.rows(files, tail, tombstones, seq)
+        except Exception:  # noqa: BLE001 (a derived table never holds a flush back)
+            _log.exception("Derived tables could not be made")
+            return {}

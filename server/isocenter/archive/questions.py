@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from isocenter.archive.place import MakeQuestions
-from isocenter.archive.tail import DecodedTail
-from isocenter.catalog.catalog import INSTANCES
-from isocenter.catalog.query import Engine, Scope, source_sql
-from isocenter.catalog.sandbox import Exposed, Sandbox
+from isocenter.archive.tail import DecodedTail, Moment
+from isocenter.catalog.exposure import expose
+from isocenter.catalog.query import Engine, Scope
+from isocenter.catalog.sandbox import Sandbox
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import from_json
 from isocenter.errors import BadRequest
@@ -34,7 +34,8 @@ class Questions:
 
     def answer(self, question: dict[str, Any]) -> Any:
         """Answer `table`, `count`, `columns` or `sql`."""
-        scope = self._scope(question["dataset"])
+        now = self._now(question["dataset"])
+        scope = now.scope
         kind = question["kind"]
         if kind == "table":
             return self._table(scope, question)
@@ -43,7 +44,8 @@ class Questions:
         if kind == "columns":
             return {name: str(kind) for name, kind in self._engine.columns(scope).items()}
         if kind == "sql":
-            return self._sandbox.run(question["sql"], self._exposed(scope))
+            sql = question["sql"]
+            return self._sandbox.run(sql, expose(self._engine, scope, now.derived, sql))
         raise BadRequest(f"No such question: {kind}")
 
     def close(self) -> None:
@@ -64,17 +66,7 @@ class Questions:
             offset=question["offset"],
         )
 
-    def _exposed(self, scope: Scope) -> Exposed:
-        """What a user's SQL sees: the tables of this moment, by name."""
-        columns = self._engine.columns(scope)
-        dead = self._engine._dead_rows(scope, columns)
-        tables = {} if scope.tail is None else {"_tail": scope.tail}
-        if dead is not None:
-            tables["_dead"] = dead
-        views = {INSTANCES: source_sql(scope, columns, dead is not None) + "SELECT * FROM live"}
-        return Exposed(views, scope.files, tables)
-
-    def _scope(self, dataset: str) -> Scope:
+    def _now(self, dataset: str) -> Moment:
         with self._mutex:
             if dataset not in self._open:
                 place = self._places[dataset]
@@ -84,4 +76,4 @@ class Questions:
                     DecodedTail(index.reader, place.open_catalog(), place.assume_charset),
                 )
             _, tail = self._open[dataset]
-        return tail.scope()
+        return tail.now()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from isocenter.archive.dataset import Dataset
 
 _AT_ONCE = 20_000
+_EMPTY = 0
+"""Version of a table as it was created, without rows."""
 
 
 def catalog_differences(dataset: Dataset) -> set[str]:
@@ -39,7 +41,7 @@ def catalog_differences(dataset: Dataset) -> set[str]:
 
 
 def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
-    """Write the table `instances` anew and make it the visible one; how many rows it has.
+    """Write the tables anew and make them the visible ones; how many rows `instances` has.
 
     The dataset may be in use: what is stored meanwhile waits in the tail, what is deleted gets tombstones.
 
@@ -53,14 +55,18 @@ def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
         instances = [
             one for one in dataset.instances() if one.seq <= view.last_seq and one.seq not in waiting
         ]
-        heads = {table: version for table, version in view.heads.items() if table != INSTANCES}
+        heads: dict[str, int] = {}
         done, left = 0, iter(instances)
         while part := list(islice(left, _AT_ONCE)):
             batch = _batch(dataset, part)
-            heads = dataset.catalog.append({INSTANCES: [batch]}, seq=view.last_seq, heads=heads)
+            files = dataset.catalog.files(INSTANCES, heads.get(INSTANCES))
+            derived = dataset.flushing.derived(files, pa.Table.from_batches([batch]), ())
+            rows = {INSTANCES: [batch], **derived}
+            heads = dataset.catalog.append(rows, seq=view.last_seq, heads=heads)
             done += len(part)
             tell(f"rows of {dataset.name}", done, len(instances))
-        dataset.index.writer.set_heads(heads, resets=view.resets)
+        emptied = dict.fromkeys(view.heads, _EMPTY)
+        dataset.index.writer.set_heads(emptied | heads, resets=view.resets)
         return done
 
 

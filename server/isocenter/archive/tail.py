@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from isocenter.archive.decoding import to_batch
+from isocenter.archive.derived import DERIVED, tombstone_table
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.catalog.columns import OWN
-from isocenter.catalog.query import TOMBSTONES, Scope
+from isocenter.catalog.query import Scope
 from isocenter.index import Reader, Tombstone, View
 
 _CHUNKS = 32
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is visible at one moment: the rows of `instances`, and the data files of the derived tables."""
+
+    scope: Scope
+    derived: dict[str, list[str]]
 
 
 class DecodedTail:
@@ -39,10 +49,10 @@ class DecodedTail:
         self._last = 0
         self._resets: int | None = None
         self._rows: pa.Table | None = None
-        self._tombstones: tuple[Sequence[Tombstone], pa.Table] | None = None
+        self._tombstones: tuple[Sequence[Tombstone], pa.Table | None] | None = None
 
-    def scope(self) -> Scope:
-        """The rows that are visible now: files of the head, tail, tombstones, all of one moment."""
+    def now(self) -> Moment:
+        """What is visible now, all of one moment."""
         with self._mutex:
             view = self._reader.view(self._last)
             if view.resets != self._resets:
@@ -54,7 +64,8 @@ class DecodedTail:
             rows = self._rows
             if rows is None and not files:
                 rows = OWN.empty_table()
-            return Scope(files, rows, self._dead(view.tombstones))
+            derived = {table: self._catalog.files(table, view.heads.get(table)) for table in DERIVED}
+            return Moment(Scope(files, rows, self._dead(view.tombstones)), derived)
 
     def _follow(self, view: View) -> None:
         rows = self._rows
@@ -72,7 +83,5 @@ class DecodedTail:
         if not tombstones:
             return None
         if self._tombstones is None or self._tombstones[0] != tombstones:
-            columns = [list(column) for column in zip(*tombstones, strict=True)]
-            table = pa.table(dict(zip(TOMBSTONES.names, columns, strict=True)), schema=TOMBSTONES)
-            self._tombstones = (tombstones, table)
+            self._tombstones = (tombstones, tombstone_table(tombstones))
         return self._tombstones[1]
