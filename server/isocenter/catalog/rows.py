@@ -83,7 +83,7 @@ class RowBuilder:
         """
         row = len(self._facts)
         self._facts.append(facts)
-        self._documents.append(_json_text(document) if text is None else _as_text(text))
+        self._documents.append(_encode(document) if text is None else _as_text(text))
         unconverted, private = self._spread(row, document)
         self._private.append(private_pairs(document, private) if private else None)
         self._unconverted.append(unconverted or None)
@@ -129,19 +129,18 @@ class RowBuilder:
         for _tag, cells in sorted(self._cells.items()):
             if cells is not None and cells.values:
                 arrays[cells.column.name] = _full(cells, count)
-        arrays[PRIVATE.name] = pa.array(self._private, PRIVATE.type)
-        arrays[JSON.name] = pa.array(self._documents, JSON.type)
+        arrays[PRIVATE.name] = _array(self._private, PRIVATE.type)
+        arrays[JSON.name] = _array(self._documents, JSON.type)
         batch = pa.RecordBatch.from_pydict(arrays)
         return sort(batch)
 
     def _own_arrays(self) -> dict[str, pa.Array]:
         columns: dict[str, list[Any]] = {name: [] for name in OWN.names}
-        for facts in self._facts:
-            for name in _FACTS:
-                columns[f"_{name}"].append(getattr(facts, name))
+        for name in _FACTS:
+            columns[f"_{name}"] = [getattr(facts, name) for facts in self._facts]
         columns["_problems"] = [list(facts.problems) or None for facts in self._facts]
         columns["_unconverted"] = self._unconverted
-        return {name: pa.array(column, OWN.field(name).type) for name, column in columns.items()}
+        return {name: _array(column, OWN.field(name).type) for name, column in columns.items()}
 
 
 _FACTS = tuple(name.removeprefix("_") for name in OWN.names if name not in ("_problems", "_unconverted"))
@@ -164,11 +163,27 @@ def sort(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _full(cells: _Cells, count: int) -> pa.Array:
     if len(cells.rows) == count:
-        return pa.array(cells.values, cells.column.type)
+        return _array(cells.values, cells.column.type)
     column: list[Any] = [None] * count
     for row, value in zip(cells.rows, cells.values, strict=True):
         column[row] = value
-    return pa.array(column, cells.column.type)
+    return _array(column, cells.column.type)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:
+        return pa.array([_valid(value) for value in values], kind)
+
+
+def _valid(value: Any) -> Any:
+    """Text that is UTF-8, at any depth: lone surrogates, which broken character sets leave, become `?`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, (list, tuple)):
+        return type(value)(_valid(part) for part in value)
+    return value
 
 
 # -- private attributes ----------------------------------------------------------------------------------
@@ -179,32 +194,41 @@ def private_pairs(document: Document, tags: Iterable[str]) -> list[tuple[str, st
 
     Multiple values are joined by a backslash. Sequences, bytes and elements without creator stay in `json`.
     """
+    owners: dict[str, str] = {}
     pairs: dict[str, str] = {}
     for tag in tags:
-        if tag[4:6] == "00":
+        group, block, number = tag[:4], tag[4:6], tag[6:]
+        if block == "00":
             continue
         text = _private_text(document[tag])
-        owner = _creator(document, tag) if text else None
-        if text and owner:
-            pairs[f"{tag[:4].lower()},{owner},{tag[6:].lower()}"] = text
+        if not text:
+            continue
+        owner = owners.get(group + block)
+        if owner is None:
+            owner = owners[group + block] = _creator(document, group, block)
+        if owner:
+            pairs[f"{group.lower()},{owner},{number.lower()}"] = text
     return sorted(pairs.items()) or None
 
 
-def _creator(document: Document, tag: str) -> str | None:
-    """The private creator of the element's block (PS3.5 7.8.1)."""
-    element = document.get(f"{tag[:4]}00{tag[4:6]}") or {}
-    found = element.get("Value") or [""]
-    return str(found[0] or "").strip(" \0") or None
+def _creator(document: Document, group: str, block: str) -> str:
+    """The private creator of a block (PS3.5 7.8.1), empty when nobody reserved it."""
+    found = (document.get(f"{group}00{block}") or {}).get("Value") or [""]
+    return str(found[0] or "").strip(" \0")
 
 
 def _private_text(element: Mapping[str, Any]) -> str:
     found = element.get("Value")
-    if not found or element.get("vr") == "SQ":
+    if not found or element["vr"] == "SQ":
         return ""
-    return "\\".join(_private_value(value) for value in found).strip(" \0")
+    if len(found) == 1:
+        return _private_value(found[0]).strip(" \0")
+    return "\\".join(map(_private_value, found)).strip(" \0")
 
 
 def _private_value(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         groups = (value.get(group) or "" for group in ("Alphabetic", "Ideographic", "Phonetic"))
         return "=".join(groups).rstrip("=")
@@ -214,12 +238,8 @@ def _private_value(value: Any) -> str:
 # -- JSON ------------------------------------------------------------------------------------------------
 
 
-def _json_text(document: Document) -> str:
-    return _as_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def _as_text(text: str | bytes) -> str:
-    """Text that is UTF-8: lone surrogates, which broken character sets leave, become question marks."""
-    if isinstance(text, bytes):
-        return text.decode("utf-8", "replace")
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
