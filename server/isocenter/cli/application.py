@@ -171,17 +171,17 @@ def reindex(
 def verify(
     data: Data = None,
     config: Config = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this one.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without loss.")] = False,
     digests: Annotated[bool, typer.Option("--digests/--no-digests", help="Read every object.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Check digests, orphans, missing objects, and the index against the catalog."""
+    """Check digests, orphans, missing objects, and the index against the catalog. The server may run."""
     from isocenter.cli.upkeep import verify as run
     from isocenter.config import load
 
-    settings = load(_flags(data=data), file=config)
-    raise typer.Exit(run(settings, dataset, repair=repair, digests=digests, as_json=as_json))
+    raise typer.Exit(
+        run(load(_flags(data=data), file=config), repair=repair, digests=digests, as_json=as_json)
+    )
 
 
 @application.command()

@@ -1,0 +1,77 @@
+"""`isocenter verify` and `isocenter reindex`: is all still there, and make index and catalog anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from isocenter.archive import Archive
+from isocenter.archive.verify import Report
+from isocenter.archive.verify import verify as verify_archive
+from isocenter.cli import output
+from isocenter.config import Settings
+from isocenter.errors import NotFound
+
+MEANINGS = {
+    "missing": "named, but its file is not there: restore it from a backup",
+    "damaged": "its bytes are not those that were stored: restore it from a backup",
+    "head": "its file meta group is not as written; --repair writes it again",
+    "orphan": "a file that nothing names; --repair removes it",
+    "catalog": "index and catalog disagree; --repair makes the catalog anew",
+}
+
+
+def verify(settings: Settings, *, repair: bool, digests: bool, as_json: bool) -> int:
+    """Verify the whole archive, which may be in use; exit code 1 if something is wrong and stays so."""
+    _require(settings)
+    with Archive.open(settings) as archive, _told(quiet=as_json) as tell:
+        report = verify_archive(archive, repair=repair, digests=digests, progress=tell)
+    if as_json:
+        findings = [asdict(finding) for finding in report.findings]
+        output.tell_json(
+            {"ok": report.ok, "objects": report.objects, "bytes": report.size, "findings": findings}
+        )
+    else:
+        _print(report)
+    return 0 if report.ok else 1
+
+
+def _print(report: Report) -> None:
+    output.out.print(f"{report.objects} objects, {report.size / 1e9:.2f} GB looked at", highlight=False)
+    if not report.findings:
+        output.out.print("Everything is there, unchanged, and the same in index and catalog.", style="green")
+        return
+    rows = [
+        (kind, report.count(kind), sum(f.repaired for f in report.findings if f.kind == kind), meaning)
+        for kind, meaning in MEANINGS.items()
+        if report.count(kind)
+    ]
+    output.table(("finding", "number", "repaired", "meaning"), rows, right={"number", "repaired"})
+    for finding in report.findings:
+        if not finding.repaired:
+            output.err.print(
+                f"{finding.kind}: {finding.subject}", highlight=False, soft_wrap=True, markup=False
+            )
+
+
+def _require(settings: Settings) -> None:
+    if not (settings.data / "objects").is_dir():
+        raise NotFound(f"{settings.data} holds no archive", hint="name the data folder with --data")
+
+
+@contextlib.contextmanager
+def _told(*, quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar for each thing that is told of; None when quiet."""
+    if quiet:
+        yield None
+        return
+    with output.progress() as bar:
+        tasks: dict[str, int] = {}
+
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=of)
+            bar.update(tasks[what], completed=done, total=of)  # type: ignore[arg-type]
+
+        yield tell
