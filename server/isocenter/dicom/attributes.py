@@ -195,6 +195,14 @@ def lookup(name: str) -> Attribute:
         raise UnknownAttribute(f"There is no DICOM attribute {name!r}", hint=suggestion(name)) from None
 
 
+def find(name: str) -> Attribute | None:
+    """The attribute called `name`, None when there is none: `lookup` without the price of a suggestion."""
+    try:
+        return _lookup(name)
+    except KeyError:
+        return None
+
+
 @lru_cache(maxsize=4096)
 def _lookup(name: str) -> Attribute:
     from isocenter.dicom._dictionary_table import KEYWORDS, TAGS

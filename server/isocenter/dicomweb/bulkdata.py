@@ -37,7 +37,7 @@ class BulkdataHandler(FrameSender):
         pixels = header.pixel_data
         if pixels is not None and pixels.offset == offset:
             if pixels.length is None:
-                await self.send_frames(instance, None)
+                await self.send_frames(None)
                 return
             path: Path = ()
         else:

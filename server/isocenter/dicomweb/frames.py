@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from isocenter import metrics
@@ -20,7 +21,8 @@ from isocenter.dicom.header import read_header
 from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.conversion import converted
 from isocenter.dicomweb.handler import DicomwebHandler
-from isocenter.dicomweb.media import OCTETS, FrameForm, frame_form, wanted_forms
+from isocenter.dicomweb.lookup import InstanceLookup
+from isocenter.dicomweb.media import OCTETS, FrameForm, Wanted, frame_form, wanted_forms
 from isocenter.dicomweb.paths import INSTANCE, ROOT
 from isocenter.errors import BadRequest, NotAcceptable, NotFound
 from isocenter.http.context import Context
@@ -39,67 +41,85 @@ class FrameTables:
         self._mutex = threading.Lock()
         self._tables: OrderedDict[str, FrameTable] = OrderedDict()
 
-    def of(self, context: Context, instance: StoredInstance) -> FrameTable:
-        """The table of an object; reads its header the first time. Raises NoFrames."""
+    def of(self, path: str, file: BinaryIO) -> FrameTable:
+        """The table of the object at `path`, read from `file` the first time. Raises NoFrames."""
         with self._mutex:
-            found = self._tables.get(instance.object)
+            found = self._tables.get(path)
             if found is not None:
-                self._tables.move_to_end(instance.object)
+                self._tables.move_to_end(path)
                 return found
-        with context.archive.objects.open(instance.object) as file:
-            made = frames.locate(file, read_header(file))
+        made = frames.locate(file, read_header(file))
         with self._mutex:
-            self._tables[instance.object] = made
+            self._tables[path] = made
             while len(self._tables) > self._most:
                 self._tables.popitem(last=False)
         return made
 
 
-_tables = FrameTables()
+@dataclass(frozen=True)
+class Cut:
+    """An open file, the frames of it that are asked for, and the first of them, which was read already."""
+
+    file: BinaryIO
+    table: FrameTable
+    numbers: list[int]
+    first: bytes
 
 
 class FrameSender(DicomwebHandler):
-    """Can send frames of an instance."""
+    """Can send frames of the instance that the path names."""
 
-    async def send_frames(self, instance: StoredInstance, numbers: list[int] | None) -> None:
-        """Send frames of an instance, all when `numbers` is None.
+    async def send_frames(self, numbers: list[int] | None) -> None:
+        """Send frames, all when `numbers` is None.
 
         Raises:
             NotAcceptable: not in a form that the client takes, or not to be cut into frames.
-            NotFound: there is no such frame.
+            NotFound: there is no such instance or frame.
         """
-        stored = instance.transfer_syntax
-        form = frame_form(stored, wanted_forms(self.accepted(), OCTETS), count=len(numbers or (1, 2)))
-        async with AsyncExitStack() as stack:
-            if form.decode or uids.is_big_endian(stored) or uids.is_deflated(stored):
-                file = await stack.enter_async_context(_explicit(self.context, instance))
-                table = await self.context.short(_table_of_converted, file)
-            else:
-                table = await self.context.short(_tables.of, self.context, instance)
-                file = await self.context.short(self.context.archive.objects.open, instance.object)
-                stack.callback(file.close)
-            numbers = numbers or list(range(1, table.count + 1))
-            if (beyond := max(numbers)) > table.count:
-                raise NotFound(f"There is no frame {beyond}", hint=f"frames are 1 to {table.count}")
-            await self._send(file, table, numbers, form)
+        forms = wanted_forms(self.accepted(), OCTETS)
+        instance, form, cut = await self.context.short(self._begin, forms, numbers)
+        if cut is not None:
+            with cut.file:
+                await self._send(cut, form)
+            return
+        async with _explicit(self.context, instance) as file:
+            await self._send(await self.context.short(_cut_converted, file, numbers), form)
 
-    async def _send(self, file: BinaryIO, table: FrameTable, numbers: list[int], form: FrameForm) -> None:
+    def _begin(
+        self, forms: list[Wanted], numbers: list[int] | None
+    ) -> tuple[StoredInstance, FrameForm, Cut | None]:
+        """All that comes before the status, in one thread; no `Cut` where a conversion comes first."""
+        instance = self.context.shared(InstanceLookup).of(self.dataset(), self.target)
+        stored = instance.transfer_syntax
+        form = frame_form(stored, forms, count=len(numbers or (1, 2)))
+        if form.decode or uids.is_big_endian(stored) or uids.is_deflated(stored):
+            return instance, form, None
+        file = self.context.archive.objects.open(instance.object)
+        try:
+            table = self.context.shared(FrameTables).of(instance.object, file)
+            return instance, form, _cut(file, table, numbers)
+        except BaseException:
+            file.close()
+            raise
+
+    async def _send(self, cut: Cut, form: FrameForm) -> None:
         writer = MultipartWriter(form.media_type) if form.multipart else None
         self.set_header("Content-Type", writer.content_type if writer else form.content_type)
-        # The first frame is read before the status goes out: a damaged object is an error, not a cut answer.
-        data = await self.context.short(_read, file, table, numbers[0])
-        sent = 0
-        for place, number in enumerate(numbers):
+        headers, tail = {"Content-Type": form.content_type}, writer.tail() if writer else b""
+        data, sent = cut.first, 0
+        if len(cut.numbers) == 1:
+            head = writer.again().head(headers) if writer else b""
+            self.set_header("Content-Length", str(len(head) + len(data) + len(tail)))
+        for place, number in enumerate(cut.numbers):
             if place:
-                data = await self.context.short(_read, file, table, number)
+                data = await self.context.short(frames.read, cut.file, cut.table.frame(number))
             if writer:
-                self.write(writer.head({"Content-Type": form.content_type}))
+                self.write(writer.head(headers))
+                self.flush()  # apart from the frame, which would be copied to be joined to it
             self.write(data)
+            await self.flush()
             sent += len(data)
-            if len(numbers) > 1:
-                await self.flush()
-        if writer:
-            self.write(writer.tail())
+        self.write(tail)
         metrics.bytes_sent.labels(self.face).inc(sent)
 
 
@@ -110,7 +130,7 @@ class FramesHandler(FrameSender):
 
     async def get(self, frames: str, **_path: str) -> None:
         """Send the frames asked for, in the order asked for."""
-        await self.send_frames(await self.instance(), frame_numbers(frames))
+        await self.send_frames(frame_numbers(frames))
 
     head = get
 
@@ -144,14 +164,17 @@ async def _explicit(context: Context, instance: StoredInstance) -> AsyncIterator
         raise NotAcceptable(error.message, hint=hint) from error
 
 
-def _table_of_converted(file: BinaryIO) -> FrameTable:
+def _cut_converted(file: BinaryIO, numbers: list[int] | None) -> Cut:
     header = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
-    return frames.locate(file, header)
+    return _cut(file, frames.locate(file, header), numbers)
 
 
-def _read(file: BinaryIO, table: FrameTable, number: int) -> bytes:
-    """One frame, in little endian."""
-    return frames.read(file, table.frame(number))
+def _cut(file: BinaryIO, table: FrameTable, numbers: list[int] | None) -> Cut:
+    """The first frame is read before the status goes out: a damaged object is an error, not a cut answer."""
+    wanted = numbers or list(range(1, table.count + 1))
+    if (beyond := max(wanted)) > table.count:
+        raise NotFound(f"There is no frame {beyond}", hint=f"frames are 1 to {table.count}")
+    return Cut(file, table, wanted, frames.read(file, table.frame(wanted[0])))
 
 
 routes = [(ROOT + INSTANCE + r"/frames/(?P<frames>[^/]+)", FramesHandler)]

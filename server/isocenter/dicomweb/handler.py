@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isocenter.dicom.predicate import Predicate
+from isocenter.dicomweb.lookup import InstanceLookup
 from isocenter.dicomweb.paths import Target
 from isocenter.errors import NotAcceptable, NotFound
 from isocenter.http.accept import MediaRange, negotiate, parse_accept
@@ -69,5 +70,6 @@ class DicomwebHandler(Handler):
         return found
 
     async def instance(self) -> StoredInstance:
-        """The one stored instance that the path names."""
-        return (await self.instances())[0]
+        """The one stored instance that the path names. Raises NotFound."""
+        lookup = self.context.shared(InstanceLookup)
+        return await self.context.short(lookup.of, self.dataset(), self.target)

@@ -33,7 +33,8 @@ class MetadataHandler(DicomwebHandler):
     async def get(self, **_path: str) -> None:
         """Send a JSON array with one object for each instance, in series and InstanceNumber order."""
         media_type = self.json_type()
-        found = await self.instances()
+        single = self.target.level is Level.INSTANCE
+        found = [await self.instance()] if single else await self.instances()
         etag = _etag(found, self.root)
         self.set_header("Content-Type", media_type)
         self.set_header("ETag", etag)

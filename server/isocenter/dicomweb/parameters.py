@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from isocenter.dicom.attributes import lookup, path_of
+from isocenter.dicom.attributes import find, path_of
 from isocenter.dicom.matching import QIDO, KeyValue, Rules
-from isocenter.errors import BadRequest, UnknownAttribute
+from isocenter.errors import BadRequest
 
 FUZZY_WARNING = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 
@@ -66,9 +66,10 @@ def parse_search(arguments: Mapping[str, Iterable[str]]) -> Search:
     return Search(keys, include, include_all, limit, offset, rules, tuple(warnings))
 
 
-def canonical(name: str) -> str:
-    """The dotted name as the index spells it, from keywords, tags or both; UnknownAttribute otherwise."""
-    return ".".join(lookup(part).name for part in path_of(name))
+def canonical(name: str) -> str | None:
+    """The dotted name as the index spells it, from keywords, tags or both; None when it is unknown."""
+    found = [find(part) for part in path_of(name)]
+    return None if None in found else ".".join(one.name for one in found if one)
 
 
 def _keys(given: Mapping[str, list[str]]) -> tuple[dict[str, KeyValue], list[str]]:
@@ -77,36 +78,31 @@ def _keys(given: Mapping[str, list[str]]) -> tuple[dict[str, KeyValue], list[str
     for name, values in given.items():
         if name in _NOT_KEYS:
             continue
-        try:
-            # The same key twice is a list: either value matches (PS3.4 C.2.2.2.8).
-            keys[canonical(name)] = "\\".join(values)
-        except UnknownAttribute:
+        known = canonical(name)
+        if known is None:
             unknown.append(name)
+        else:
+            # The same key twice is a list: either value matches (PS3.4 C.2.2.2.8).
+            keys[known] = "\\".join(values)
     return keys, unknown
 
 
 def _fields(values: Iterable[str]) -> tuple[tuple[str, ...], bool, list[str]]:
     names: list[str] = []
-    unknown = []
+    unknown: list[str] = []
     everything = False
     for name in (part.strip() for value in values for part in _fields_of(value)):
         if name.lower() == "all":
             everything = True
         elif name:
-            try:
-                names.append(canonical(name))
-            except UnknownAttribute:
-                unknown.append(name)
+            known = canonical(name)
+            (unknown if known is None else names).append(known or name)
     return tuple(dict.fromkeys(names)), everything, unknown
 
 
 def _fields_of(value: str) -> list[str]:
     """A list cut at commas, unless it is one private name, which has commas of its own."""
-    try:
-        canonical(value.strip())
-    except UnknownAttribute:
-        return value.split(",")
-    return [value]
+    return value.split(",") if canonical(value.strip()) is None else [value]
 
 
 def _number(given: Mapping[str, list[str]], name: str) -> int | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tornado.httputil import format_timestamp
 
+from isocenter.dicom.levels import Level
 from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.conversion import converted
 from isocenter.dicomweb.handler import DicomwebHandler
@@ -86,7 +87,8 @@ class RetrieveHandler(DicomwebHandler):
 
     async def get(self, **_path: str) -> None:
         """Send them, in parts or, one alone, as a single body."""
-        found = await self.instances()
+        single = self.target.level is Level.INSTANCE
+        found = [await self.instance()] if single else await self.instances()
         plan = plan_of(found, wanted_forms(self.accepted(), DICOM))
         if plan.left_out:
             self.set_status(206)

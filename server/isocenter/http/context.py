@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from isocenter.config import Settings
 from isocenter.security import Tokens
@@ -54,6 +55,8 @@ class Context:
         self._short = ThreadPoolExecutor(_SHORT_THREADS, thread_name_prefix="http-short")
         self._long = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="http-long")
         self._pool = pool
+        self._sharing = threading.Lock()
+        self._shared: dict[type, object] = {}
         self.scratch = scratch or settings.data / "run"
 
     async def short(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -76,6 +79,14 @@ class Context:
         if self._pool is None:
             return self._long
         return self._pool() if callable(self._pool) else self._pool
+
+    def shared(self, kind: type[T]) -> T:
+        """The one object of `kind`, made without arguments, that all requests share: a cache."""
+        with self._sharing:
+            made = self._shared.get(kind)
+            if made is None:
+                made = self._shared[kind] = kind()
+        return cast(T, made)
 
     def close(self) -> None:
         """Stop the threads when their work is done."""

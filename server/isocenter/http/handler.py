@@ -17,8 +17,9 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from isocenter import metrics
-from isocenter.errors import BadRequest, Forbidden, IsocenterError, NotFound, TooLarge
-from isocenter.http.addresses import base_url, cross_site, from_this_machine, names_this_machine
+from isocenter.errors import BadRequest, IsocenterError, NotFound, TooLarge
+from isocenter.http.addresses import base_url
+from isocenter.http.admission import ANSWER_HEADERS, REQUEST_HEADERS, allowed_origin, identify
 from isocenter.http.context import Context
 from isocenter.http.failures import UnsupportedMedia, of_status
 from isocenter.security import LOCAL, Action, Identity
@@ -32,8 +33,6 @@ MEBIBYTE = 1024 * 1024
 # The body of a refused request is read and dropped up to here, so that its sender gets to read why (one that
 # is cut off while it sends sees only a reset); beyond it we answer and hang up.
 _MOST_DRAINED = 64 * MEBIBYTE
-_REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range"
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -63,7 +62,6 @@ class Handler(RequestHandler):
         """Tornado calls this with the arguments of the route."""
         self.context = context
         self.identity: Identity = LOCAL
-        self.closed = False
         self._refusal: Exception | None = None
         self._body = bytearray()
         self._received = 0
@@ -84,16 +82,24 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         """Check the request before its body; a refusal is answered behind the body (see `refuse`)."""
         self._allow_origin()
+        self._send_at_once()
         try:
             self.check()
         except Exception as error:  # noqa: BLE001 (told when the body is over)
             self.refuse(error)
 
+    def _send_at_once(self) -> None:
+        """Without Nagle's algorithm: a piece behind an unacknowledged one would wait 40 ms."""
+        stream = getattr(self.request.connection, "stream", None)
+        if stream is not None:
+            stream.set_nodelay(True)
+
     def check(self) -> None:
         """Check origin, credentials, rights and announced size."""
         if self.request.method == "OPTIONS" or self.public:
             return
-        self.identity = self._identify()
+        origins = self.context.settings.http.cors_origins
+        self.identity = identify(self.request, self.context.tokens, origins)
         action = self.actions.get(self.request.method or "", Action.ADMINISTER)
         name = self.dataset_name
         if name is not None:
@@ -126,29 +132,6 @@ class Handler(RequestHandler):
     def base_url(self) -> str:
         """The URL of our root as the client sees it."""
         return base_url(self.request)
-
-    def _identify(self) -> Identity:
-        tokens = self.context.tokens
-        scheme, _, secret = (self.request.headers.get("Authorization") or "").partition(" ")
-        identity = tokens.identify(secret.strip() if scheme.lower() == "bearer" else None)
-        if identity is LOCAL and not tokens.exist():
-            self._this_machine_only()
-        return identity
-
-    def _this_machine_only(self) -> None:
-        """Without tokens the owner of this machine is trusted, and a browser's other pages are not."""
-        if not from_this_machine(self.request):
-            raise Forbidden(
-                "This server has no token yet and answers its own machine only",
-                hint="`isocenter token create` makes one",
-            )
-        if not names_this_machine(self.request):
-            raise Forbidden(
-                "This server has no token yet and answers to localhost only",
-                hint="use http://127.0.0.1, or make a token",
-            )
-        if self.request.method not in _SAFE_METHODS and cross_site(self.request) and not self._origin():
-            raise Forbidden("A page of another site may not change anything here")
 
     def _limit_body(self) -> None:
         announced = self.request.headers.get("Content-Length", "")
@@ -256,9 +239,8 @@ class Handler(RequestHandler):
 
     def _handle_request_exception(self, e: BaseException) -> None:
         if isinstance(e, StreamClosedError):
-            self.closed = True  # the client went away: nobody to tell, nothing to log
             if not self._finished:
-                self.finish()
+                self.finish()  # the client went away: nobody to tell, nothing to log
             return
         if self._headers_written and not self._finished:
             self._hang_up()  # or a chunked answer would end as if it were whole
@@ -268,11 +250,6 @@ class Handler(RequestHandler):
         stream = getattr(self.request.connection, "stream", None)
         if stream is not None:
             stream.close()
-
-    def on_connection_close(self) -> None:
-        """The client went away, or a refused body is over."""
-        super().on_connection_close()
-        self.closed = True
 
     def on_finish(self) -> None:
         """Count the request."""
@@ -289,7 +266,7 @@ class Handler(RequestHandler):
         self.set_header("Allow", ", ".join([*methods, "OPTIONS"]))
         if self._origin():
             self.set_header("Access-Control-Allow-Methods", ", ".join(methods))
-            self.set_header("Access-Control-Allow-Headers", _REQUEST_HEADERS)
+            self.set_header("Access-Control-Allow-Headers", REQUEST_HEADERS)
             self.set_header("Access-Control-Max-Age", "600")
         self.set_status(204)
 
@@ -297,10 +274,7 @@ class Handler(RequestHandler):
         return getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())
 
     def _origin(self) -> str:
-        """The allowed other origin that this request comes from, or nothing."""
-        origin = self.request.headers.get("Origin", "")
-        allowed = self.context.settings.http.cors_origins
-        return origin if origin and (origin in allowed or "*" in allowed) else ""
+        return allowed_origin(self.request, self.context.settings.http.cors_origins)
 
     def _allow_origin(self) -> None:
         if self.context.settings.http.cors_origins:
@@ -308,10 +282,7 @@ class Handler(RequestHandler):
         if origin := self._origin():
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
-            self.set_header(
-                "Access-Control-Expose-Headers",
-                "Content-Length, Content-Range, Content-Location, ETag, Warning, X-Request-Id",
-            )
+            self.set_header("Access-Control-Expose-Headers", ANSWER_HEADERS)
 
 
 def _told(status: int, error: BaseException | None, request_id: str) -> IsocenterError:

@@ -39,6 +39,10 @@ class TableHandler(ApiHandler):
             raise NotAcceptable("A table is Arrow, NDJSON or CSV", hint=", ".join(OFFERED))
         return chosen
 
+    async def where(self, asked: dict[str, Any]) -> Predicate:
+        """The checked predicate; in a thread, since finding what an unknown name meant takes long."""
+        return await self.context.short(from_json, asked["where"])
+
     async def send_table(self, make: Callable[[], pa.RecordBatchReader], media_type: str) -> None:
         """Send the table whose reader `make()` opens; nothing is sent before the query begins to answer."""
 
@@ -73,7 +77,7 @@ class Query(TableHandler):
             dataset=str, level=str, where=dict, columns=list, order=list, limit=int, offset=int
         )
         dataset = self.dataset(asked["dataset"])
-        level, predicate = level_of(asked["level"]), _where(asked)
+        level, predicate = level_of(asked["level"]), await self.where(asked)
         columns, order = _columns(asked["columns"]), _order(asked["order"])
         limit, offset = _natural("limit", asked["limit"]), _natural("offset", asked["offset"]) or 0
         await self.send_table(
@@ -82,15 +86,14 @@ class Query(TableHandler):
         )
 
 
-class Count(ApiHandler):
+class Count(TableHandler):
     """How many rows a query has."""
-
-    face = "tables"
 
     async def post(self) -> None:
         """`{"dataset", "level", "where"}` gives `{"count": n}`."""
         asked = self.fields(dataset=str, level=str, where=dict)
-        dataset, level, predicate = self.dataset(asked["dataset"]), level_of(asked["level"]), _where(asked)
+        dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
+        predicate = await self.where(asked)
         self.write_json({"count": await self.context.long(dataset.count, level, predicate)})
 
 
@@ -117,10 +120,6 @@ class Columns(ApiHandler):
         dataset = self.dataset(self.get_query_argument("dataset", "main"))
         level = level_of(self.get_query_argument("level", "instance"))
         self.write_json(await self.context.long(lambda: [dict(one) for one in dataset.columns(level)]))
-
-
-def _where(asked: dict[str, Any]) -> Predicate:
-    return from_json(asked["where"])
 
 
 def _columns(given: list[Any] | None) -> list[str] | None:

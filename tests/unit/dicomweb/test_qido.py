@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from isocenter.index import Put
+
+EXPLICIT = "1.2.840.10008.1.2.1"
 Make = Callable[..., bytes]
 ALL_RESOURCES = [
     "/studies",
@@ -119,6 +123,25 @@ def test_a_search_of_many_pages_is_whole(web: Any, make: Make) -> None:
     web.store(*(make(n) for n in range(1, 450)))
     results = web.search("/instances")
     assert len(set(values(results, "00080018"))) == 449
+
+
+def test_an_answer_longer_than_any_buffer_is_whole(web: Any) -> None:
+    count = 10_500
+    keys = {
+        "StudyInstanceUID": "1.2",
+        "SeriesInstanceUID": "1.2.3",
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+    }
+    rows = [
+        Put({**keys, "SOPInstanceUID": f"1.2.3.{n}"}, b"", EXPLICIT, 0, f"none/{n}", 1, f"{n:064x}")
+        for n in range(count)
+    ]
+    web.main.index.writer.commit(rows)
+    assert len(set(values(web.search("/instances"), "00080018"))) == count
+    # One that is left in the middle gives its transaction back: storing goes on.
+    with web.get("/dicom-web/instances", stream=True) as left:
+        next(left.iter_content(1000))
+    web.main.index.writer.commit([dataclasses.replace(rows[0], object="none/x", sha256="f" * 64)])
 
 
 def test_what_is_not_known_or_not_done_is_a_warning(filled: Any) -> None:
