@@ -10,7 +10,7 @@ from struct import Struct
 
 from isocenter.dicom import charset
 from isocenter.dicom._dictionary_table import KEYWORDS
-from isocenter.dicom._elements import Element, Wanted
+from isocenter.dicom._elements import Element, Pick, Wanted
 from isocenter.dicom._vr import BYTES
 from isocenter.dicom.attributes import INDEX, path_of
 
@@ -42,29 +42,33 @@ _NUMBERS = {
 }  # fmt: skip
 _SIZES = {vr: Struct("<" + code).size for vr, code in _NUMBERS.items()}
 _SIMPLE = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", "UI"})
-_BETWEEN = b"\x1e"
+_BETWEEN_TEXT = "\x1e"
+_BETWEEN = _BETWEEN_TEXT.encode()
 _ONE_VALUE = frozenset({"LT", "ST", "UR", "UT"})
 
 
-def decode(picks: list[Element], assume: str | None, note: Note) -> dict[str, str]:
+def decode(picks: list[Pick], assume: str | None, note: Note) -> dict[str, str]:
     """The texts of the picked elements by name."""
     keys: dict[str, str] = {}
     names: list[str] = []
     values: list[bytes] = []
     others: list[Element] = []
-    for element in picks:
-        if element[1] in _SIMPLE and element[2] is not None and element[0] in _PLAIN:
-            names.append(_PLAIN[element[0]])
-            values.append(element[2])
+    for pick in picks:
+        tag, vr, value, _, _, _, big = pick
+        if vr in _SIMPLE and value is not None and tag in _PLAIN and value.isascii():
+            names.append(_PLAIN[tag])
+            values.append(value)
+        elif vr == "US" and value is not None and len(value) == 2 and tag in _PLAIN:
+            keys[_PLAIN[tag]] = str(int.from_bytes(value, "big" if big else "little"))
         else:
-            others.append(element)
-    # Nearly all headers are all ASCII: one decoding for all values costs a tenth of one for each.
+            others.append(Element._make(pick))
+    # Nearly all values are ASCII: one decoding for all of them costs a tenth of one for each.
     joined = _BETWEEN.join(values)
-    if joined.isascii() and b"\x1b" not in joined and joined.count(_BETWEEN) == len(values) - 1:
-        for name, text in zip(names, joined.decode("ascii").split(_BETWEEN.decode()), strict=True):
+    if b"\x1b" in joined or joined.count(_BETWEEN) > max(len(values) - 1, 0):
+        others = list(map(Element._make, picks))
+    elif values:
+        for name, text in zip(names, joined.decode("ascii").split(_BETWEEN_TEXT), strict=True):
             keys[name] = _trim(text) if "\\" in text else text.strip(" \0")
-    else:
-        others = picks
     if others:
         _decode_others(others, keys, assume, note)
     return keys
@@ -133,14 +137,12 @@ def text_of_value(element: Element, characters: charset.CharacterSet, note: Note
     value, vr = element.value, element.vr
     if value is None or vr in BYTES:
         return None
+    if vr in _NUMBERS or vr == "AT":
+        return numbers_text(element)
     if value.isascii() and b"\x1b" not in value:
-        if vr in _NUMBERS or vr == "AT":
-            return numbers_text(element)
         text = value.decode("ascii")
     elif vr in charset.WITH_CHARSET:
         text = characters.decode(value, note, vr)
-    elif vr in _NUMBERS or vr == "AT":
-        return numbers_text(element)
     else:
         text = value.decode("latin-1")
         note(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) has bytes beyond ASCII")

@@ -16,6 +16,7 @@ from isocenter.dicom._elements import (
     NOTHING,
     Buffer,
     Element,
+    Pick,
     Pixels,
     Syntax,
     build_explicit,
@@ -72,7 +73,7 @@ class Walker:
         self.pixels: Pixels | None = None
         self.wanted = NOTHING
         self.verbatim = False
-        self.picks: list[Element] = []
+        self.picks: list[Pick] = []
         self.unsettled: list[tuple[list[Element], int]] = []
 
     # --- levels ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from struct import Struct
 
 from isocenter.dicom import _keys
-from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pixels, Syntax, Wanted
+from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pick, Pixels, Syntax, Wanted
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
 from isocenter.dicom._meta import find_meta, look
 from isocenter.dicom._walker import Walker
@@ -91,7 +91,7 @@ class Header:
         self._limits = limits
         self._problems: list[str] | None = None
         self._noted: list[str] = []
-        self._picks: list[Element] | None = None
+        self._picks: list[Pick] | None = None
         self._keys: IndexKeys | None = None
 
     @classmethod
@@ -191,7 +191,7 @@ class Header:
         walker = self._walker()
         walker.wanted = Wanted(tags)
         walker.level(0, walker.end, self._syntax(), 0, None)
-        return walker.picks
+        return list(map(Element._make, walker.picks))
 
     def text(self, keyword: str) -> str | None:
         """The text of one top-level attribute (or of a dotted path), None when it is missing or large."""
