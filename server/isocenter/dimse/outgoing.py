@@ -22,10 +22,10 @@ from isocenter.dimse.session import Session
 from isocenter.errors import IsocenterError
 from isocenter.network.association import Association
 from isocenter.network.negotiation import Context, Proposal
+from isocenter.network.proposing import MOST_CONTEXTS
 from isocenter.network.send import FileRange
 
 _UNCOMPRESSED = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN)
-_MOST_CONTEXTS = 128
 
 
 class NotAccepted(IsocenterError):
@@ -146,10 +146,10 @@ def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:
         syntaxes.setdefault(instance.SOPClassUID, {})[instance.transfer_syntax] = None
     associations: list[list[Proposal]] = [[]]
     for sop_class, stored in syntaxes.items():
-        for chunk in _chunks(list(stored), _MOST_CONTEXTS - 1):
+        for chunk in _chunks(list(stored), MOST_CONTEXTS - 1):
             contexts = [Proposal(sop_class, (syntax,)) for syntax in chunk]
             contexts.append(Proposal(sop_class, _UNCOMPRESSED))
-            if len(associations[-1]) + len(contexts) > _MOST_CONTEXTS:
+            if len(associations[-1]) + len(contexts) > MOST_CONTEXTS:
                 associations.append([])
             associations[-1] += contexts
     return [each for each in associations if each]

@@ -1,8 +1,8 @@
-"""What is agreed when an association begins (PS3.7 Annex D, PS3.8 9.3, PS3.4 C.5), both sides.
+"""What is agreed when an association begins (PS3.7 Annex D, PS3.8 9.3, PS3.4 C.5).
 
-As acceptor: :func:`negotiate` decides by a :class:`Policy`. As requestor: :func:`propose` and
-:func:`read_answer`. The choice of transfer syntaxes is ours: pynetdicom prefers the acceptor's order, and a
-sender that holds compressed files would then fail.
+As acceptor: :func:`negotiate` decides by a :class:`Policy`. The choice of transfer syntaxes is ours:
+pynetdicom prefers the acceptor's order, and a sender that holds compressed files would then fail. The
+requestor's side (:mod:`isocenter.network.proposing`) has its face here too.
 
 Not here: the bytes (:mod:`isocenter.network.associate`), who may call whom (given as `admit`).
 """
@@ -11,11 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from isocenter.dicom import uids
 from isocenter.network import associate
+from isocenter.network.agreement import (
+    ABSTRACT_SYNTAX_REFUSED,
+    ACCEPTED,
+    TRANSFER_SYNTAXES_REFUSED,
+    Answer,
+    Context,
+    Proposal,
+)
 from isocenter.network.associate import (
     Decided,
     MalformedAssociate,
@@ -25,6 +33,24 @@ from isocenter.network.associate import (
     UserInformation,
     Variable,
 )
+from isocenter.network.proposing import propose, read_answer
+
+__all__ = [
+    "ACCEPTED",
+    "STORED_SYNTAXES",
+    "Admit",
+    "Admitted",
+    "Answer",
+    "Caller",
+    "Context",
+    "MalformedAssociate",
+    "Policy",
+    "Proposal",
+    "choose_syntax",
+    "negotiate",
+    "propose",
+    "read_answer",
+]
 
 CALLED_UNKNOWN = Rejection(1, 1, 7)
 CALLING_UNKNOWN = Rejection(1, 1, 3)
@@ -34,12 +60,9 @@ IDENTITY_REFUSED = Rejection(1, 2, 1)
 """Permanent: many senders repeat for ever what was refused transiently."""
 TOO_MANY = Rejection(2, 3, 2)
 
-ACCEPTED, ABSTRACT_SYNTAX_REFUSED, TRANSFER_SYNTAXES_REFUSED = 0, 3, 4
-
 _MESSAGE_SYNTAXES = frozenset({uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN})
 """For services whose data sets we make ourselves."""
 _AFTER_EXPLICIT = (uids.IMPLICIT_LITTLE_ENDIAN, uids.EXPLICIT_BIG_ENDIAN)
-_MOST_CONTEXTS = 128
 
 
 def _standard_syntaxes() -> frozenset[str]:
@@ -70,64 +93,6 @@ class Policy:
     extended: tuple[tuple[str, bytes], ...] = ()
     """SOP class and what we support of its extended negotiation, a byte each (PS3.4 C.5)."""
     max_length: int = 131072
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """A presentation context as agreed; `scu` and `scp` are our own roles in it."""
-
-    id: int
-    abstract_syntax: str
-    transfer_syntax: str
-    result: int = ACCEPTED
-    scu: bool = False
-    scp: bool = True
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it may be used."""
-        return self.result == ACCEPTED
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A presentation context to ask for; `scu` and `scp` are our own roles."""
-
-    abstract_syntax: str
-    transfer_syntaxes: tuple[str, ...] = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN)
-    scu: bool = True
-    scp: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The outcome of a negotiation, on either side."""
-
-    pdu: bytes = field(repr=False)
-    """The A-ASSOCIATE-AC or -RJ, to be sent or as received."""
-    called_ae: str = ""
-    calling_ae: str = ""
-    rejection: Rejection | None = None
-    contexts: Mapping[int, Context] = field(default_factory=dict)
-    """Accepted contexts by id."""
-    refused: Mapping[int, Context] = field(default_factory=dict)
-    max_length: int = 0
-    """The longest P-DATA-TF that the peer takes; 0: no limit said."""
-    extended: Mapping[str, bytes] = field(default_factory=dict)
-    """SOP class -> what both sides support."""
-    identity: UserIdentity | None = None
-    implementation_class_uid: str = ""
-    implementation_version_name: str = ""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether there is an association."""
-        return self.rejection is None
-
-    def supports(self, sop_class: str, byte: int) -> bool:
-        """Whether byte number `byte`, from 1, of the extended negotiation of `sop_class` was agreed."""
-        agreed = self.extended.get(sop_class, b"")
-        return len(agreed) >= byte and agreed[byte - 1] == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,90 +283,3 @@ def _extended(read: Variable, policy: Policy) -> dict[str, bytes]:
             own = ours[sop_class].ljust(len(asked), b"\0")
             answers[sop_class] = bytes(int(a == 1 and o == 1) for a, o in zip(asked, own, strict=False))
     return answers
-
-
-# -- requestor --------------------------------------------------------------------------------------
-
-
-def propose(
-    called: str,
-    calling: str,
-    proposals: Sequence[Proposal],
-    *,
-    max_length: int = 131072,
-    extended: Mapping[str, bytes] | None = None,
-    identity: UserIdentity | None = None,
-) -> bytes:
-    """The A-ASSOCIATE-RQ for these proposals; their context ids are 1, 3, 5 ... in their order.
-
-    Raises:
-        ValueError: none, or more than 128 (PS3.8 9.3.2.2 has ids 1 to 255), or an AE title over 16.
-    """
-    if not 1 <= len(proposals) <= _MOST_CONTEXTS:
-        raise ValueError(f"{len(proposals)} presentation contexts: an association has 1 to {_MOST_CONTEXTS}")
-    if any(not 1 <= len(title) <= 16 for title in (called, calling)):
-        raise ValueError("an AE title has 1 to 16 characters")
-    requested = (
-        Requested(2 * n + 1, each.abstract_syntax, each.transfer_syntaxes) for n, each in enumerate(proposals)
-    )
-    roles = {each.abstract_syntax: (each.scu, each.scp) for each in proposals if each.scp}
-    user = UserInformation(max_length=max_length, roles=roles, extended=extended or {}, identity=identity)
-    return associate.pack_request(called, calling, requested, user)
-
-
-def read_answer(pdu: bytes, proposals: Sequence[Proposal], *, called: str = "", calling: str = "") -> Answer:
-    """What an A-ASSOCIATE-AC or -RJ agrees to.
-
-    A context that was not proposed, or accepted in a syntax that was not proposed for it, is refused here:
-    using it would be an error of ours.
-
-    Raises:
-        MalformedAssociate: the bytes are neither.
-    """
-    if pdu[:1] == b"\x03":
-        return Answer(pdu, called, calling, associate.read_reject(pdu))
-    read = associate.read_variable(associate.split(pdu).variable, answer=True)
-    own = {2 * n + 1: each for n, each in enumerate(proposals)}
-    contexts = [_agreed(each, own[each.id], read.user.roles) for each in read.decided if each.id in own]
-    answered = {each.id for each in contexts}
-    contexts += [
-        Context(id, each.abstract_syntax, "", ABSTRACT_SYNTAX_REFUSED)
-        for id, each in own.items()
-        if id not in answered
-    ]
-    return Answer(
-        pdu=pdu,
-        called_ae=called,
-        calling_ae=calling,
-        contexts={each.id: each for each in contexts if each.accepted},
-        refused={each.id: each for each in contexts if not each.accepted},
-        max_length=read.user.max_length,
-        extended=read.user.extended,
-        implementation_class_uid=read.user.implementation_class_uid,
-        implementation_version_name=read.user.implementation_version_name,
-    )
-
-
-def _agreed(decided: Decided, proposal: Proposal, roles: Mapping[str, tuple[bool, bool]]) -> Context:
-    """Roles that were not proposed, or not answered, are the default ones (PS3.7 D.3.3.4)."""
-    told = roles.get(proposal.abstract_syntax) if proposal.scp else None
-    scu, scp = told if told is not None else (True, False)
-    context = Context(
-        decided.id,
-        proposal.abstract_syntax,
-        decided.transfer_syntax,
-        decided.result,
-        scu=scu and proposal.scu,
-        scp=scp and proposal.scp,
-    )
-    if context.accepted and context.transfer_syntax not in proposal.transfer_syntaxes:
-        return replace(context, result=TRANSFER_SYNTAXES_REFUSED)
-    return context
-
-
-def by_syntax(contexts: Iterable[Context]) -> dict[tuple[str, str], Context]:
-    """Accepted contexts by abstract and transfer syntax; of equal ones the lowest id."""
-    found: dict[tuple[str, str], Context] = {}
-    for each in sorted(contexts, key=lambda context: context.id):
-        found.setdefault((each.abstract_syntax, each.transfer_syntax), each)
-    return found
