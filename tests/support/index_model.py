@@ -49,6 +49,7 @@ class Model:
         if on_conflict == "reject":
             return "rejected"
         if on_conflict == "replace":
+            self.state.conflicts.pop((uid, put.sha256), None)
             return self._show(put, "replaced")
         if (uid, put.sha256) in self.state.conflicts:
             return "duplicate"

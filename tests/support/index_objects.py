@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from pathlib import Path
 
-from isocenter.index import Put
+from isocenter.index import Put, open_index
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -55,3 +56,10 @@ def put(study: int = 1, series: int = 1, number: int = 1, content: str = "", **k
         called_aet="ISOCENTER",
         received=1_700_000_000_000_000 + number,
     )
+
+
+def store_some(place: str | Path, study: int, count: int) -> None:
+    """What a process of its own does: `count` commits into a series of its study and one of a shared study."""
+    with open_index(place, lock_timeout=60) as index:
+        for number in range(count):
+            index.writer.commit([put(study, 1, number), put(99, study, number)])

@@ -172,6 +172,8 @@ def _like(dialect: Dialect, column: Column, place: Place, pattern: str, fold: bo
 
 
 def _pattern(dialect: Dialect, column: Column, text: str, pattern: str) -> Fragment:
+    if column.multiple and "\\" in pattern:
+        return NEVER
     if column.multiple:
         # No `*` may reach over a backslash into the next value.
         regex = "".join({"*": r"[^\\]*", "?": r"[^\\]"}.get(c) or re.escape(c) for c in pattern)

@@ -18,7 +18,7 @@ from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
 from isocenter.index import changes, schema
 from isocenter.index.columns import INSTANCE_SQL, encode_instance, plain
-from isocenter.index.database import Session, insert_text, select_text
+from isocenter.index.database import Row, Session, insert_text, select_text
 from isocenter.index.epochs import Epoch, current, end, store
 from isocenter.index.records import OnConflict, Outcome, Put
 from isocenter.index.summary import Batch, Summary
@@ -61,6 +61,8 @@ _KNOWN = (
     "sha256",
 )
 
+
+_SAME_BYTES = 'sop_key = ? AND "SOPInstanceUID" = ? AND sha256 = ? AND v1 IS NULL'
 
 UNIQUE_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 """What every instance must have."""
@@ -186,6 +188,9 @@ class Ingest:
             self.ended.append((candidate.sop_uid, known))
         candidate.seq = self.epoch.next_seq()
         candidate.operation = "replace"
+        # What becomes visible is no longer an object beside the visible one.
+        like = [(row, v0) for row, v0, *_ in self._conflicts_like(candidate)]
+        end(self.session, schema.conflict, self.epoch, like)
         self.fresh[candidate.sop_uid] = candidate
         self.lines.append(self._line("replaced", candidate))
         return Outcome("replaced", candidate.seq, candidate.put.object, previous)
@@ -194,17 +199,19 @@ class Ingest:
         for other in self.beside:
             if other.sop_uid == candidate.sop_uid and other.put.sha256 == candidate.put.sha256:
                 return Outcome("duplicate", other.seq, other.put.object)
-        text = 'sop_key = ? AND "SOPInstanceUID" = ? AND sha256 = ? AND v1 IS NULL'
-        stored = self.session.rows(
-            select_text("conflict", ("seq", "object"), text),
-            (candidate.sop_key, candidate.sop_uid, candidate.put.sha256),
-        )
-        if stored:
-            return Outcome("duplicate", *stored[0])
+        if stored := self._conflicts_like(candidate):
+            return Outcome("duplicate", *stored[0][2:])
         candidate.seq = self.epoch.next_seq()
         self.beside.append(candidate)
         self.lines.append(self._line("conflict", candidate))
         return Outcome("conflict", candidate.seq, candidate.put.object)
+
+    def _conflicts_like(self, candidate: Candidate) -> list[Row]:
+        """The conflict row with the same bytes: id, v0, sequence, object."""
+        return self.session.rows(
+            select_text("conflict", ("id", "v0", "seq", "object"), _SAME_BYTES),
+            (candidate.sop_key, candidate.sop_uid, candidate.put.sha256),
+        )
 
     def _line(self, kind: str, candidate: Candidate) -> changes.Line:
         return changes.line(

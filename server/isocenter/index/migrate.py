@@ -87,5 +87,5 @@ def _upgrade(connection: Connection, scripts: Path, head: str) -> None:
         return directory._upgrade_revs(head, revision)  # type: ignore[arg-type]
 
     with EnvironmentContext(Config(), directory, fn=steps, destination_rev=head) as environment:
-        environment.configure(connection=connection, target_metadata=metadata)
+        environment.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
         environment.run_migrations()

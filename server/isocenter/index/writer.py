@@ -137,13 +137,12 @@ class Writer:
             resets: `View.resets` when the work began.
 
         Raises:
-            Conflict: the dataset was reset meanwhile, or tombstones would end that a snapshot needs which has
-                no heads yet.
+            Conflict: the dataset was reset meanwhile, or a snapshot has no heads yet: it would get versions
+                without the rows that only it still sees.
         """
         with self.database.write() as session:
             epoch = epochs.current(session)
-            if applied:
-                epochs.require_flushed(session)
+            epochs.require_flushed(session)
             if resets is not None and resets != epoch.resets:
                 raise Conflict("The dataset was reset meanwhile", hint="restore the tables to their heads")
             removal.move_heads(session, heads)
