@@ -18,6 +18,7 @@ from pyarrow import fs
 
 from isocenter.catalog.compaction import Candidate, Rows, choose, dead_rows, rewrite
 from isocenter.catalog.delta import DeltaLog
+from isocenter.catalog.mirror import Mirror
 from isocenter.catalog.parquet import Folder, write_file
 from isocenter.errors import InvalidValue
 
@@ -44,19 +45,34 @@ class Catalog:
     Args:
         root: a local folder (made when missing), or the URI of an object store folder (`s3://...`).
         storage_options: delta-rs's options of the object store.
+        filesystem: the object store as pyarrow sees it, with `root`'s path; by default what the URI says.
+        copies: a local folder for copies of an object store's data files, which DuckDB reads.
     """
 
-    def __init__(self, root: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
-        text = str(root)
+    def __init__(
+        self,
+        root: str | Path,
+        storage_options: Mapping[str, str] | None = None,
+        *,
+        filesystem: fs.FileSystem | None = None,
+        copies: Path | None = None,
+    ) -> None:
         self._options = storage_options
-        if "://" in text and not text.startswith("file://"):
-            self._filesystem, self._path = fs.FileSystem.from_uri(text)
-            self.root = text.rstrip("/")
-        else:
-            path = Path(text.removeprefix("file://")).absolute()
-            path.mkdir(parents=True, exist_ok=True)
-            self._filesystem, self._path, self.root = fs.LocalFileSystem(), str(path), str(path)
+        self._copies = copies
         self._logs: dict[str, DeltaLog] = {}
+        self._mirrors: dict[str, Mirror] = {}
+        self.root = str(root).rstrip("/")
+        if filesystem is not None:
+            self._filesystem, self._path = filesystem, self.root
+        elif "://" in self.root:
+            self._filesystem, self._path = fs.FileSystem.from_uri(self.root)
+        else:
+            self.root = self._path = str(Path(root).absolute())
+            self._filesystem = fs.LocalFileSystem()
+        if not self.local and copies is None:
+            raise InvalidValue("A catalog in an object store needs a local folder for copies")
+        if self.local:
+            Path(self._path).mkdir(parents=True, exist_ok=True)
 
     @property
     def local(self) -> bool:
@@ -81,10 +97,26 @@ class Catalog:
     # -- reading ---------------------------------------------------------------------------------------
 
     def files(self, table: str, version: int | None) -> list[str]:
-        """The data files of a version (paths, or URIs of an object store); none without a version."""
+        """Local paths of the data files of a version, fetched first if need be; none without a version."""
         if version is None:
             return []
-        return [f"{self.root}/{table}/{name}" for name in self.log(table).files(version)]
+        names = self.log(table).files(version)
+        if self.local:
+            return [f"{self._path}/{table}/{name}" for name in names]
+        mirror = self._mirror(table)
+        return [str(mirror.path(name)) for name in names]
+
+    def _mirror(self, table: str) -> Mirror:
+        if table not in self._mirrors:
+            assert self._copies is not None, "asked for when the catalog was opened"
+            self._mirrors[table] = Mirror(self.log(table).folder, self._copies / table)
+        return self._mirrors[table]
+
+    def trim(self, table: str, version: int | None) -> list[str]:
+        """Drop local copies of files that a version does not hold; nothing for a local catalog."""
+        if self.local or version is None:
+            return []
+        return self._mirror(table).trim(set(self.log(table).files(version)))
 
     def schema(self, table: str, version: int | None) -> pa.Schema:
         """The columns of a version; none without a version."""

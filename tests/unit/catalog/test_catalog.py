@@ -9,6 +9,7 @@ import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 from isocenter.catalog.catalog import Catalog
 from isocenter.catalog.query import TOMBSTONES, Engine, Scope
@@ -251,3 +252,25 @@ def test_a_folder_copied_elsewhere_works_there(filled: Filled, tmp_path: Path) -
     moved = Filled(Catalog(tmp_path / "moved"), filled.made, filled.headers)
     moved.seq = 3
     assert moved.seqs(moved.append(1, heads)) == [1, 2, 3, 4]
+
+
+def test_a_catalog_in_an_object_store_is_read_from_copies(
+    made: Any, headers: list[Any], engine: Engine, tmp_path: Path
+) -> None:
+    """The double is a folder behind pyarrow's interface: nothing is synced, data files are fetched."""
+    store, copies = tmp_path / "store", tmp_path / "copies"
+    store.mkdir()
+    filesystem = fs.SubTreeFileSystem("/", fs.LocalFileSystem())
+    remote = Catalog(store, filesystem=filesystem, copies=copies)
+    first = remote.append({"instances": [made(headers[:4], 1)]}, seq=4, heads={})
+    heads = remote.append({"instances": [made(headers[4:6], 5)]}, seq=6, heads=first)
+    files = remote.files("instances", heads["instances"])
+    assert all(Path(file).parent == copies / "instances" for file in files)
+    assert engine.count(Scope(tuple(files))) == 6
+    done = remote.compact("instances", heads["instances"], thorough=True)
+    assert done.version is not None
+    assert engine.count(Scope(tuple(remote.files("instances", done.version)))) == 6
+    assert len(remote.trim("instances", done.version)) == 2
+    assert remote.tables() == ["instances"]
+    with pytest.raises(InvalidValue):
+        Catalog("s3://bucket/catalog?region=eu-west-1")
