@@ -76,6 +76,9 @@ class DicomLimits(_Part):
     associations: int = Field(256, gt=0, description="concurrent associations of one worker")
     associate_rq: int = Field(256 * 1024, ge=1024, description="largest A-ASSOCIATE-RQ")
     find_matches: int = Field(100_000, gt=0, description="most matches of one C-FIND")
+    per_destination: int = Field(
+        1, gt=0, description="C-MOVEs of one worker that send to one destination at a time"
+    )
 
 
 class DicomSettings(_Part):

@@ -56,15 +56,11 @@ class Query:
 
 async def answer(session: Session, message: Message, model: Model) -> None:
     """Answer a C-FIND-RQ: pending matches, then the final status."""
-    assert isinstance(message.data, bytes | None)
     try:
         query = prepare(session, message, model)
         code, comment = await _matches(session, message, query)
     except Unfit as error:
         code, comment = error.dimse_status, error.message
-    except InvalidValue as error:
-        name = error.message.split(" ", 1)[0]
-        code, comment = status.CANNOT_UNDERSTAND, f"the value of {name} does not fit"
     except AssociationLost:
         return
     except IsocenterError as error:
@@ -77,8 +73,7 @@ def prepare(session: Session, message: Message, model: Model) -> Query:
     """The query that a request makes.
 
     Raises:
-        Unfit: it cannot be read, or keys that it needs are missing.
-        InvalidValue: a key's value does not fit its VR.
+        Unfit: it cannot be read, keys that it needs are missing, or a value does not fit its VR.
     """
     agreed = session.association.answer
     data = message.data if isinstance(message.data, bytes) else None
@@ -92,7 +87,11 @@ def prepare(session: Session, message: Message, model: Model) -> Query:
         combined_datetime=agreed.supports(model.uid, models.COMBINED_DATE_TIME),
         empty_value=agreed.supports(model.uid, models.EMPTY_VALUE),
     )
-    return _query(session, message, identifier, rules)
+    try:
+        return _query(session, message, identifier, rules)
+    except InvalidValue as error:
+        name = next((name for name in identifier.keys if name in error.message), "a key")
+        raise Unfit(status.CANNOT_UNDERSTAND, f"the value of {name} does not fit") from error
 
 
 def _query(session: Session, message: Message, identifier: Identifier, rules: matching.Rules) -> Query:

@@ -1,12 +1,13 @@
 """C-MOVE as SCP (PS3.4 C.4.2): the objects go by C-STORE to a destination from the book of peers.
 
-One association to the destination at a time; a second one when 128 presentation contexts do not suffice, or
-when the destination dropped the first. The requester's abort ends the move, since the association that asked
-cancels this coroutine.
+One move to a destination at a time (by setting), over one association: another one follows when 128
+presentation contexts do not suffice, or when the destination dropped the first. The requester's abort ends
+the move, since the association that asked cancels this coroutine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ from isocenter.peers.book import Peer
 
 _log = logging.getLogger(__name__)
 
+_TELL_WAITING = 1.0
 _TRIES = 3
 """Associations in a row that may be lost without an object getting through."""
 
@@ -47,7 +49,11 @@ async def answer(session: Session, message: Message, model: Model) -> None:
                 "MoveOriginatorMessageID": message.message_id,
             },
         )
-        await _send_all(session, message, retrieval, instances, destination)
+        if await _waited(session, retrieval, destination):
+            try:
+                await _send_all(session, message, retrieval, instances, destination)
+            finally:
+                session.around.turn(destination.ae_title).release()
     except Unfit as error:
         session.answer(message, error.dimse_status, error.message)
     except AssociationLost:
@@ -58,6 +64,19 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         session.answer(message, code, comment)
     else:
         retrieval.finish()
+
+
+async def _waited(session: Session, retrieval: Retrieval, destination: Peer) -> bool:
+    """Wait for the turn to send to this destination, telling the requester so; False: cancelled meanwhile."""
+    turn = session.around.turn(destination.ae_title)
+    while not retrieval.cancelled:
+        try:
+            async with asyncio.timeout(_TELL_WAITING):
+                await turn.acquire()
+            return True
+        except TimeoutError:
+            await retrieval.tell()
+    return False
 
 
 async def _send_all(
@@ -73,6 +92,8 @@ async def _send_all(
         mine = [each for each in left if outgoing.serves(contexts, each)]
         left = [each for each in left if not outgoing.serves(contexts, each)]
         await _send_over(session, message, retrieval, mine, destination, contexts)
+    if not message.cancelled:
+        retrieval.fail(left)
 
 
 async def _send_over(

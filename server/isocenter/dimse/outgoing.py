@@ -139,10 +139,11 @@ def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:
     """What to propose for sending these: one list for each association that is needed.
 
     For each SOP class: each stored transfer syntax alone in a context, then Explicit and Implicit VR Little
-    Endian in another. All contexts of a SOP class that fit are in one association (128 at most).
+    Endian in another. All contexts of a SOP class that fit are in one association (128 at most). An object
+    whose SOP class cannot even be proposed (none, or no UID) is in no list.
     """
     syntaxes: dict[str, dict[str, None]] = {}
-    for instance in instances:
+    for instance in filter(_proposable, instances):
         syntaxes.setdefault(instance.SOPClassUID, {})[instance.transfer_syntax] = None
     associations: list[list[Proposal]] = [[]]
     for sop_class, stored in syntaxes.items():
@@ -153,6 +154,10 @@ def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:
                 associations.append([])
             associations[-1] += contexts
     return [each for each in associations if each]
+
+
+def _proposable(instance: StoredInstance) -> bool:
+    return 0 < len(instance.SOPClassUID) <= 64 and instance.SOPClassUID.isascii()
 
 
 def serves(contexts: Iterable[Proposal], instance: StoredInstance) -> bool:

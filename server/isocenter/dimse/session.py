@@ -5,10 +5,11 @@ Not here: the services; the dispatch (:mod:`isocenter.dimse.server`).
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from isocenter.archive import Dataset, Origin
@@ -32,6 +33,12 @@ class Surroundings:
     """Folder for transcoded objects on their way; on a local disk."""
     client_tls: Callable[[Peer], ssl.SSLContext | None]
     """The TLS context for requests to a peer; None: without TLS."""
+    turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    """Of moves to one destination, by its AE title."""
+
+    def turn(self, ae_title: str) -> asyncio.Semaphore:
+        """Held by a move that sends to this destination."""
+        return self.turns.setdefault(ae_title, asyncio.Semaphore(self.settings.limits.per_destination))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class Refused:
 def begin(session: Session, message: Message) -> DataSink:
     """A C-STORE-RQ came and its data set follows."""
     command = message.command
-    sop_class = command.get("AffectedSOPClassUID", "")
+    sop_class = command.get("AffectedSOPClassUID")
     if not session.may(Right.STORE):
         return Refused(status.NOT_AUTHORIZED, "not authorized to store")
     if MEDIA_STORAGE_DIRECTORY in (sop_class, message.context.abstract_syntax):
@@ -88,7 +88,7 @@ def begin(session: Session, message: Message) -> DataSink:
             session.origin,
             transfer_syntax=message.context.transfer_syntax,
             sop_class=sop_class,
-            sop_instance=command.get("AffectedSOPInstanceUID", ""),
+            sop_instance=command.get("AffectedSOPInstanceUID"),
         )
     except IsocenterError as error:
         return Refused(*status.of_error(error))

@@ -23,7 +23,6 @@ from isocenter.errors import IsocenterError
 from isocenter.network.association import Association
 from isocenter.network.identifiers import Form
 from isocenter.network.messages import WITH_DATA_SET, Command, Field, response
-from isocenter.network.problems import AssociationLost
 from isocenter.network.service import Message
 
 _log = logging.getLogger(__name__)
@@ -136,7 +135,7 @@ class Retrieval:
         try:
             ready = await preparing
         except (IsocenterError, OSError) as error:
-            _log.warning("An object cannot be sent: %s", error)
+            _log.warning("An object cannot be sent: %s", getattr(error, "strerror", None) or error)
             return None
         finally:
             if following:
@@ -166,12 +165,23 @@ class Retrieval:
         self._since += 1
         now = time.monotonic()
         if self.counts.remaining and (self._since >= _EVERY_OBJECTS or now - self._told >= _EVERY_SECONDS):
-            self._told, self._since = now, 0
-            await self._session.association.answer_pending(self._message, self.pending())
+            await self.tell()
 
-    def pending(self) -> Command:
-        """A pending response with the counts as they are."""
-        return {**response(self._message.command, status.PENDING), **self.counts.fields(remaining=True)}
+    async def tell(self) -> None:
+        """Send a pending response with the counts as they are.
+
+        Raises:
+            AssociationLost: the requester has gone.
+        """
+        self._told, self._since = time.monotonic(), 0
+        pending = response(self._message.command, status.PENDING)
+        pending.update(self.counts.fields(remaining=True))
+        await self._session.association.answer_pending(self._message, pending)
+
+    @property
+    def cancelled(self) -> bool:
+        """The requester wants no more."""
+        return self._message.cancelled
 
     def fail(self, instances: Sequence[StoredInstance]) -> None:
         """Count these as failed: they cannot be sent at all."""
@@ -199,6 +209,3 @@ async def _discard(ahead: asyncio.Task[Ready]) -> None:
         (await ahead).close()
     except (asyncio.CancelledError, IsocenterError, OSError):
         return
-
-
-__all__ = ["AssociationLost", "Counts", "Retrieval"]

@@ -261,6 +261,32 @@ async def test_the_requesters_abort_stops_the_move(tmp_path: Path) -> None:
         assert not server.server.associations
 
 
+async def test_moves_to_one_destination_wait_for_their_turn_and_say_so(tmp_path: Path) -> None:
+    slow = _Slow(lambda: None)
+    async with moving(tmp_path, Destination(slow)) as (server, destination):
+        fill_series(server, 70)
+        one, two = await asyncio.gather(moved(server), moved(server))
+    assert (one[-1].status, two[-1].status) == (0, 0)
+    assert len(destination.called) == 2
+    in_order = [f"1.2.3.4.{n}" for n in range(70)]
+    assert destination.keeping.instances == in_order * 2  # one after the other
+    remaining = [each.command.get("NumberOfRemainingSuboperations") for each in (*one, *two)]
+    assert 70 in remaining  # told while waiting
+
+
+async def test_an_object_without_a_class_fails_alone(tmp_path: Path) -> None:
+    def fill(server: LiveServer) -> None:
+        fill_series(server, 2)
+        raw = data_set(SOPInstanceUID="1.2.3.5", SOPClassUID="", InstanceNumber="9")
+        server.dataset.store(raw, Origin("TEST", "ISOCENTER", ""), EXPLICIT)
+
+    async with moving(tmp_path, fill=fill) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.status == 0xB000
+    assert len(destination.keeping.received) == 2
+    assert decoded(final.data).FailedSOPInstanceUIDList == "1.2.3.5"
+
+
 # -- contexts ---------------------------------------------------------------------------------------
 
 
