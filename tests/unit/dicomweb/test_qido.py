@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from live_archive import LiveArchive, instance, serving
 
 from isocenter.index import Put
 
@@ -27,15 +28,18 @@ def values(results: list[dict[str, Any]], tag: str) -> list[Any]:
     return [one[tag]["Value"][0] for one in results]
 
 
-@pytest.fixture
-def filled(web: Any, make: Make) -> Any:
-    """Two studies: one of two series of CT and SR, one of MR."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
+    """Two studies: one of two series of CT and SR, one of MR; for tests that only ask."""
+    make = instance
     files = [make(n, PatientName="Müller^Jörg", PatientID="A", SliceThickness="1.5") for n in (1, 2)]
     files.append(make(1, series="2", Modality="SR", PatientName="Müller^Jörg", PatientID="A"))
     other = {"PatientName": "Doe^Jane", "PatientID": "B", "StudyDate": "20230101", "StudyTime": "101500"}
     files.append(make(1, study="1.2.4", Modality="MR", SliceThickness="3", **other))
-    assert web.store(*files).status_code == 200
-    return web
+    with serving(tmp_path_factory.mktemp("qido") / "data") as start:
+        web = start()
+        assert web.store(*files).status_code == 200
+        yield web
 
 
 @pytest.mark.parametrize("path", ALL_RESOURCES)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from live_archive import LiveArchive, instance, serving
 
 from isocenter.dicom.predicate import Equal, Like, Range, to_json
 from isocenter.rest.formats import ARROW, CSV, NDJSON
@@ -18,12 +19,19 @@ Make = Callable[..., bytes]
 THIN = to_json(Range(("SliceThickness",), None, 2.0, high_open=True))
 
 
-@pytest.fixture
-def filled(web: Any, make: Make) -> Any:
-    files = [make(n, SliceThickness=str(n)) for n in (1, 2, 3)]
-    files.append(make(1, study="1.2.4", PatientName="Doe^Jane", Modality="MR"))
+def fill(web: LiveArchive) -> None:
+    files = [instance(n, SliceThickness=str(n)) for n in (1, 2, 3)]
+    files.append(instance(1, study="1.2.4", PatientName="Doe^Jane", Modality="MR"))
     assert web.store(*files).status_code == 200
-    return web
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
+    """One server for all tests that only ask: its query process takes a second to start."""
+    with serving(tmp_path_factory.mktemp("tables") / "data") as start:
+        web = start()
+        fill(web)
+        yield web
 
 
 def query(web: Any, accept: str = ARROW, what: str = "query", **asked: Any) -> Any:
@@ -127,10 +135,11 @@ def test_other_formats_are_406_and_other_datasets_404(filled: Any) -> None:
     assert filled.post("/api/tables/query", data="[]").status_code == 400
 
 
-def test_what_was_just_stored_is_in_the_answer(filled: Any, make: Make) -> None:
-    filled.main.flush()
-    filled.store(make(9, SliceThickness="0.5"))
-    assert query(filled, what="count", where=THIN).json() == {"count": 2}
+def test_what_was_just_stored_is_in_the_answer(web: Any, make: Make) -> None:
+    fill(web)
+    web.main.flush()
+    web.store(make(9, SliceThickness="0.5"))
+    assert query(web, what="count", where=THIN).json() == {"count": 2}
 
 
 def test_a_reader_may_ask_of_its_datasets_only(serve: Any, make: Make) -> None:
