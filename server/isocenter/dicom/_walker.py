@@ -160,6 +160,7 @@ class Walker:
         """What an item or delimiter tag among elements does: the new position if the level ends here."""
         if depth == 0 or head.tag not in (ITEM, ITEM_END, SEQUENCE_END):
             self.problem("a delimiter stands where none belongs", pos)
+            self.count += 1
             return None
         if not is_open:
             self.problem("an item ends before its length", pos)

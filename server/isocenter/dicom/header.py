@@ -92,7 +92,7 @@ class Header:
         self._problems: list[str] | None = None
         self._noted: list[str] = []
         self._picks: list[Pick] | None = None
-        self._keys: IndexKeys | None = None
+        self._keys: tuple[str | None, IndexKeys] | None = None
 
     @classmethod
     def unpack(
@@ -180,11 +180,11 @@ class Header:
         Empty elements are empty text, missing ones are not there. `assume_charset` is the character set of
         text beyond ASCII where the object names none (a term of PS3.3 C.12.1.1.2).
         """
-        if self._keys is None or assume_charset is not None:
+        if self._keys is None or self._keys[0] != assume_charset:
             if self._picks is None:
                 self._pick()
-            self._keys = _keys.decode(self._picks or [], assume_charset, self.note)
-        return self._keys
+            self._keys = assume_charset, _keys.decode(self._picks or [], assume_charset, self.note)
+        return self._keys[1]
 
     def pick(self, tags: Collection[int]) -> list[Element]:
         """The top-level elements of these tags, without building the others."""

@@ -136,6 +136,15 @@ def test_bytes_beyond_ascii_without_a_set(terms):
         assert any("without its character set" in problem for problem in problems)
 
 
+def test_what_one_reader_assumes_does_not_bind_the_next():
+    header = read_header(
+        explicit(0x00100010, "PN", "Люк".encode("iso8859_5")), transfer_syntax=EXPLICIT_LITTLE
+    )
+    assert header.index_keys(assume_charset="ISO_IR 144")["PatientName"] == "Люк"
+    assert header.index_keys(assume_charset="ISO_IR 100")["PatientName"] == "»îÚ"
+    assert header.index_keys()["PatientName"] == "»îÚ"
+
+
 def test_bytes_that_do_not_fit_are_replaced_and_told():
     for terms, value in (
         (b"ISO_IR 192", b"Buc\xe9r"),
