@@ -59,7 +59,7 @@ def put(study: int = 1, series: int = 1, number: int = 1, content: str = "", **k
 
 
 def store_some(place: str | Path, study: int, count: int) -> None:
-    """What a process of its own does: `count` commits into a series of its study and one of a shared study."""
+    """What a process of its own does: commits into a series of its own study and into a shared study."""
     with open_index(place, lock_timeout=60) as index:
         for number in range(count):
             index.writer.commit([put(study, 1, number), put(99, study, number)])

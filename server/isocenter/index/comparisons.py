@@ -79,7 +79,8 @@ def same_uid(dialect: Dialect, key: str, uid: str, wanted: Sequence[Scalar]) -> 
     if len(texts) == 1:
         return Fragment(f"({key} = ? AND {uid} = ?)", [key_of(texts[0]), texts[0]])
     keys = _among(dialect, key, [key_of(text) for text in texts], "bigint")
-    uids = _among(dialect, uid, texts, "text")
+    # Both lists on one index would be tried in every combination: the plus keeps SQLite from it.
+    uids = _among(dialect, f"+{uid}" if dialect == "sqlite" else uid, texts, "text")
     return Fragment(f"({keys.sql} AND {uids.sql})", keys.params + uids.params)
 
 

@@ -90,7 +90,7 @@ class StoredInstance:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One object that a row of any epoch, or a conflict, names: enough to check it and make its head again."""
+    """One object that a row of any epoch, or a conflict, names: enough to check it and remake its head."""
 
     SOPInstanceUID: str
     SOPClassUID: str

@@ -29,6 +29,8 @@ _PAGE = 4096
 _CACHE_KIB = 64 * 1024
 _PIECE = 1000
 _CHECKPOINT_SECONDS = 0.5
+_CHECKPOINT_ROUNDS = 4
+_CHECKPOINT_REST = 500
 _WAL_LIMIT_FRAMES = 4_000
 _WAL_ROOM = 24 * 1024 * 1024
 
@@ -205,9 +207,11 @@ class Sqlite:
 
 
 class _Checkpoints:
-    """Moves the write-ahead log into the file while writers go on; when it grew too long, in a turn.
+    """Moves the write-ahead log into the file while writers go on; when it grew too long, the rest in a turn.
 
-    Only then can the log begin anew from its start, if writers never pause.
+    Only then can the log begin anew from its start, if writers never pause.  The rest is what was committed
+    during the round before, and each round is shorter, so that the turn is short.  Nothing waits for readers:
+    a slow one would hold up every writer.
     """
 
     def __init__(self, database: Sqlite) -> None:
@@ -235,6 +239,7 @@ class _Checkpoints:
     def _run(self) -> None:
         connection = connect(self.database.path)
         try:
+            connection.execute("PRAGMA busy_timeout=0")
             while not self._stopping.is_set():
                 self._wanted.wait()
                 if self._stopping.wait(_CHECKPOINT_SECONDS):
@@ -247,10 +252,14 @@ class _Checkpoints:
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """A busy or failing checkpoint loses nothing: the log stays, and the next one tries again."""
         try:
-            _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if frames > _WAL_LIMIT_FRAMES:
-                with self.database.queue.turn():
-                    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            for _ in range(_CHECKPOINT_ROUNDS):
+                _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if frames < _WAL_LIMIT_FRAMES:
+                    return
+                if frames - moved < _CHECKPOINT_REST:
+                    break
+            with self.database.queue.turn():
+                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except (sqlite3.OperationalError, Unavailable):
             return
 
