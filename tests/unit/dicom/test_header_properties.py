@@ -82,7 +82,7 @@ def texts(elements, big=False):
     return said
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=80, deadline=None, suppress_health_check=SLOW)
 @given(trees)
 def test_the_same_data_set_in_every_syntax(data_set):
     data_set.SOPInstanceUID = "1.2.3.4"
@@ -94,7 +94,7 @@ def test_the_same_data_set_in_every_syntax(data_set):
     assert all(header.problems == () for header in headers)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(trees, st.sampled_from(SYNTAXES))
 def test_the_packed_header_is_the_header(data_set, syntax):
     data_set.SOPInstanceUID = "1.2.3.4"
@@ -148,7 +148,7 @@ def survive(data):
 
 
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(
     st.sampled_from(SEEDS),
@@ -163,7 +163,7 @@ def test_changed_bytes_never_do_worse_than_an_unreadable_header(seed, changes, c
     survive(bytes(data[: 132 + cut]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=400), st.sampled_from([*SYNTAXES, None]))
 @example(struct.pack("<HH2sH", 8, 5, b"CS", 65535), EXPLICIT_LITTLE)
 def test_any_bytes_never_do_worse_than_an_unreadable_header(data, syntax):
