@@ -85,6 +85,29 @@ class Upkeep:
         return self.catalog.append(rows, seq=view.last_seq, heads=view.heads)
 
 
+def drop_rows(
+    catalog: Catalog, lock: CatalogLock, index: Index, heads: dict[str, int], dead: list[Tombstone]
+) -> dict[str, int]:
+    """Take rows out of the tables of these heads, and make what is derived of them again; the new heads.
+
+    For a rebuild, where no tombstones of the index say so; nothing in `index` changes but the sequence.
+    """
+    from isocenter.archive.derived import tombstone_table
+
+    flush = Flush(index, catalog, lock)
+    try:
+        with lock.held():
+            files = catalog.files(INSTANCES, heads[INSTANCES])
+            last = index.reader.view(1 << 62).last_seq
+            moved = catalog.append(flush.derived(files, None, dead), seq=last, heads=heads)
+            done = catalog.compact(
+                INSTANCES, moved[INSTANCES], tombstones=tombstone_table(dead), thorough=True
+            )
+            return moved if done.version is None else moved | {INSTANCES: done.version}
+    finally:
+        flush.close()
+
+
 def _without_tail(applied: list[Tombstone], view: View) -> list[Tombstone]:
     """The tombstones that hide no row of the tail: the others are needed until after its flush."""
     lowest: dict[str, int] = {}

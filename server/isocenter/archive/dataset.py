@@ -18,6 +18,7 @@ from isocenter.archive.compact import Upkeep
 from isocenter.archive.flush import Flush, Flushed
 from isocenter.archive.ingest import Ingest
 from isocenter.archive.keeping import CatalogLock
+from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
 from isocenter.archive.reception import Reception
 from isocenter.archive.research import Asks
@@ -80,6 +81,7 @@ class Dataset:
         self.ae_title = settings.ae_title
         self.objects = objects
         self.place = place
+        self._opened = Opened(place.folder)
         self.index = place.open_index()
         self.catalog = place.open_catalog()
         self.catalog_lock = CatalogLock(place.folder / ".catalog.lock")
@@ -98,6 +100,7 @@ class Dataset:
         self._commit.close()
         self.flushing.close()
         self.index.close()
+        self._opened.close()
 
     # -- receiving -------------------------------------------------------------------------------------
 
@@ -133,7 +136,7 @@ class Dataset:
     def find(
         self,
         level: Level,
-        predicate: Predicate,
+        predicate: Predicate | None = None,
         *,
         relational: bool = True,
         limit: int | None = None,
@@ -145,7 +148,7 @@ class Dataset:
         Attributes that the index does not hold are looked for in the catalog.
         """
         reader = self.index.reader
-        if reader.supports(predicate):
+        if predicate is None or reader.supports(predicate):
             return reader.find(
                 level, predicate, relational=relational, limit=limit, offset=offset, order=order
             )

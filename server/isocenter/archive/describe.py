@@ -1,0 +1,53 @@
+"""An object described to the index by reading it: what ingest knows while it arrives, afterwards."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from isocenter.dicom.header import read_header
+from isocenter.errors import Damaged, IsocenterError
+from isocenter.index import Put
+from isocenter.objects import HEAD_SIZE
+from isocenter.objects.faults import storage_errors
+from isocenter.objects.part10 import measure
+from isocenter.objects.paths import is_named_by
+
+
+def describe(file: BinaryIO, relpath: str, assume_charset: str | None = None) -> Put:
+    """What the index needs of a stored object; the whole of it is read.
+
+    Raises:
+        Damaged: its bytes are not those that its name promises.
+        UnreadableObject: its data set cannot be read.
+    """
+    head, identity, whole = measure(file)
+    if not is_named_by(relpath, identity):
+        raise Damaged("The object is not what was stored")
+    size = file.tell()
+    file.seek(0)
+    header = read_header(file)
+    return Put(
+        keys=header.index_keys(assume_charset=assume_charset),
+        header=zlib.compress(header.raw, 1),
+        transfer_syntax=header.transfer_syntax,
+        data_set_offset=HEAD_SIZE,
+        object=relpath,
+        size=size,
+        sha256=identity,
+        file_sha256=whole,
+        source_aet=head.provenance.source_aet,
+        called_aet=head.provenance.called_aet,
+        received=head.provenance.received,
+        problems=header.problems,
+    )
+
+
+def describe_path(root: Path, assume_charset: str | None, relpath: str) -> Put | str:
+    """The same for a local file, in a process of a pool: an error is its text."""
+    try:
+        with storage_errors("open an object"), open(root / relpath, "rb") as file:
+            return describe(file, relpath, assume_charset)
+    except IsocenterError as error:
+        return error.message

@@ -1,0 +1,59 @@
+"""Who has a dataset open: a rebuild needs it alone, everybody else shares it.
+
+A lock file beside the index says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from isocenter.errors import Unavailable
+from isocenter.objects.faults import storage_errors
+
+_NAME = ".open.lock"
+
+
+class Opened:
+    """A share of the dataset, held until closed.
+
+    Args:
+        folder: of the dataset; made when missing.
+
+    Raises:
+        Unavailable: it is being rebuilt.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = _open(folder)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise Unavailable("The dataset is being rebuilt", hint="wait for `isocenter reindex`") from None
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self._file)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """The dataset for this process alone. Raises Unavailable while anybody has it open."""
+    file = _open(folder)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Unavailable("The dataset is in use", hint="stop the server first") from None
+    finally:
+        os.close(file)
+
+
+def _open(folder: Path) -> int:
+    with storage_errors("open the dataset's folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o640)

@@ -1,0 +1,175 @@
+"""Rebuild: the index from the catalog, or index and catalog from the objects alone.
+
+Everything is made anew beside the old, in `rebuild/`, and takes its place at the end; what was there before
+is kept in `before-<time>/`. Killed in between, the next call goes on where it was. The dataset must not be
+in use.
+
+Objects tell who sent them and when; so in the order of arrival and by the dataset's rule for conflicts the
+same instances win. What no object tells is lost: snapshots, adoptions of conflict objects, and what was
+deleted and not swept yet comes back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from isocenter.archive.arrivals import Arrivals
+from isocenter.archive.flush import Flush
+from isocenter.archive.keeping import CatalogLock
+from isocenter.archive.opening import alone
+from isocenter.archive.place import Place
+from isocenter.archive.restore import FromCatalog, FromObjects
+from isocenter.catalog.catalog import INSTANCES, Catalog
+from isocenter.config import Settings
+from isocenter.errors import BadRequest, Damaged, IsocenterError
+from isocenter.index import Index
+from isocenter.objects import ObjectStore
+from isocenter.objects.faults import storage_errors
+
+Source = Literal["catalog", "objects"]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Rebuilt:
+    """What a rebuild did.
+
+    Attributes:
+        instances: rows of the new index.
+        missing: objects that the catalog names and that are not there; their rows were left out.
+        unreadable: objects that could not be read, with the reason.
+        kept: the folder with what was there before.
+    """
+
+    instances: int = 0
+    missing: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    kept: Path | None = None
+
+
+def rebuild(
+    settings: Settings,
+    name: str,
+    objects: ObjectStore,
+    *,
+    source: Source = "catalog",
+    progress: Progress | None = None,
+) -> Rebuilt:
+    """Rebuild one dataset, which nobody may have open.
+
+    Args:
+        settings: of the server.
+        name: of the dataset.
+        objects: the object store.
+        source: `catalog` makes the index anew and leaves the catalog, `objects` makes both.
+        progress: told what is done, how many are done, and how many there are.
+
+    Raises:
+        Unavailable: the dataset is in use.
+        BadRequest: there is no catalog to rebuild from.
+    """
+    place = Place.of(settings, name)
+    if "://" in place.index:
+        raise BadRequest("Rebuilding an index in PostgreSQL is not possible", hint="restore its backup")
+    with alone(place.folder):
+        return _Rebuild(settings, place, objects, progress or (lambda what, done, of: None)).run(source)
+
+
+class _Rebuild:
+    """One rebuild."""
+
+    def __init__(self, settings: Settings, place: Place, objects: ObjectStore, tell: Progress) -> None:
+        self.place = place
+        self.objects = objects
+        self.tell = tell
+        self.on_conflict = settings.all_datasets()[place.name].on_conflict
+        self.folder = place.folder / "rebuild"
+        self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
+        self.done = Rebuilt()
+
+    def run(self, source: Source) -> Rebuilt:
+        with storage_errors("make the folder of the rebuild"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        old = self.place.open_catalog()
+        if source == "catalog" and INSTANCES not in old.tables():
+            raise BadRequest("There is no catalog to rebuild from", hint="rebuild from the objects")
+        arrivals = Arrivals(self.folder / "arrivals.db")
+        try:
+            arrivals.fill(self.objects, self.place.name, lambda seen: self.tell("objects found", seen, seen))
+            self.done.unreadable = dict.fromkeys(arrivals.unreadable(), "its head cannot be read")
+            with self.new.open_index() as index:
+                self._make(index, old, source, arrivals)
+                self.done.instances = index.reader.totals().instances
+        finally:
+            arrivals.close()
+        self.done.kept = self._swap(source)
+        return self.done
+
+    def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
+        objects = FromObjects(index, self.objects, arrivals, self.on_conflict, self.place.assume_charset)
+        if source == "catalog":
+            rows = FromCatalog(index, old, self.objects)
+            self.done.missing = rows.run(self.tell)
+            index.writer.raise_seq(self._highest(old))
+            rows.bury(CatalogLock(self.place.folder / ".catalog.lock"))
+            self.done.unreadable |= objects.run(self.tell, flush=None, flushed_until=rows.latest)
+            return
+        index.writer.raise_seq(self._highest(old))
+        flush = Flush(
+            index,
+            self.new.open_catalog(),
+            CatalogLock(self.folder / ".catalog.lock"),
+            assume_charset=self.place.assume_charset,
+        )
+        try:
+            self.done.unreadable |= objects.run(self.tell, flush=flush)
+        finally:
+            flush.close()
+
+    def _highest(self, catalog: Catalog) -> int:
+        """The highest sequence that was ever given out, as far as anything still tells."""
+        found = [0]
+        if INSTANCES in catalog.tables():
+            found.append(catalog.sequence(INSTANCES, catalog.log(INSTANCES).latest) or 0)
+        if Path(self.place.index).exists():
+            try:
+                with self.place.open_index() as index:
+                    found.append(index.reader.view(1 << 62).last_seq)
+            except (Damaged, IsocenterError):
+                self.tell("the old index cannot be read", 0, 0)
+        return max(found)
+
+    def _swap(self, source: Source) -> Path:
+        """Put the new in the place of the old, which is kept."""
+        kept = self.place.folder / f"before-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}"
+        index = Path(self.place.index)
+        names = [index.name, f"{index.name}-wal", f"{index.name}-shm"]
+        if source == "objects":
+            names.append("catalog")
+        with storage_errors("put the rebuilt index in its place"):
+            kept.mkdir()
+            for name in names:
+                if (self.place.folder / name).exists():
+                    os.rename(self.place.folder / name, kept / name)
+            for name in names:
+                if (self.folder / name).exists():
+                    os.rename(self.folder / name, self.place.folder / name)
+            _remove(self.folder)
+            file = os.open(self.place.folder, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        return kept
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the rebuild needed and the dataset does not: files by name, never a tree."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()

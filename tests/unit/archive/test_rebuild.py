@@ -1,0 +1,196 @@
+"""A lost index comes back from the catalog, index and catalog from the objects: rows, times and winners."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_sets import EXPLICIT, data_set
+
+from isocenter.archive import Archive, Dataset, Origin, Rebuilt
+from isocenter.archive import rebuild as rebuild_dataset
+from isocenter.archive.rebuild import Source
+from isocenter.config import Settings
+from isocenter.dicom.levels import Level
+from isocenter.errors import BadRequest, Unavailable
+from isocenter.objects import LocalStore
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", datasets={"lab": {"ae_title": "LAB"}})
+
+
+@pytest.fixture
+def opened(settings: Settings) -> Callable[[], Archive]:
+    return lambda: Archive.open(settings, query_process=False)
+
+
+def fill(main: Dataset) -> None:
+    """Three series of two studies, with values that disagree, a conflict object, a deletion, and a tail."""
+    for n in range(12):
+        told = {
+            "StudyInstanceUID": f"1.{n % 2}",
+            "SeriesInstanceUID": f"1.{n % 2}.{n % 3}",
+            "SOPInstanceUID": f"1.2.{n}",
+            "InstanceNumber": 100 - n,
+            "PatientName": f"Doe^{'Jane' if n > 5 else 'Janet'}",
+            "StudyDescription": "" if n < 3 else f"Text {n}",
+            "SliceThickness": n / 10,
+        }
+        main.store(data_set(**told), Origin(f"SCANNER{n % 3}", "ISOCENTER"), EXPLICIT)
+        if n == 7:
+            main.store(data_set(**{**told, "InstanceNumber": 5}), Origin("OTHER", "ISOCENTER"), EXPLICIT)
+            main.flush()
+    main.store(data_set(**{**told, "InstanceNumber": 6}), Origin("OTHER", "ISOCENTER"), EXPLICIT)
+
+
+def index_rows(main: Dataset) -> dict[str, Rows]:
+    """Everything the index says, but for sequences."""
+
+    def plain(row: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if "seq" not in name}
+
+    return {level.value: [plain(row) for row in main.find(level)] for level in Level} | {
+        "conflicts": [{"object": one.object, "received": one.received} for one in main.conflicts()]
+    }
+
+
+def catalog_rows(main: Dataset) -> Rows:
+    with main.table(Level.INSTANCE, None, ["*"]) as reader:
+        rows = reader.read_all().to_pylist()
+    for row in rows:
+        row.pop("_seq")
+    return sorted(rows, key=lambda row: str(row["SOPInstanceUID"]))
+
+
+def rebuild(settings: Settings, source: Source, **options: Any) -> Rebuilt:
+    store = LocalStore(settings.data / "objects")
+    try:
+        return rebuild_dataset(settings, "main", store, source=source, **options)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("source", ["catalog", "objects"])
+def test_everything_is_as_it_was(settings: Settings, opened: Callable[[], Archive], source: Source) -> None:
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        archive.datasets["lab"].store(data_set(SOPInstanceUID="1.7"), Origin("SCANNER"), EXPLICIT)
+        before = index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])
+        last = archive.datasets["main"].index.reader.view().last_seq
+    for name in ("index.db", "index.db-wal", "index.db-shm"):
+        (settings.data / "datasets/main" / name).unlink(missing_ok=True)
+    if source == "objects":
+        shutil.rmtree(settings.data / "datasets/main/catalog")
+    seen: list[tuple[str, int, int]] = []
+    done = rebuild(settings, source, progress=lambda *step: seen.append(step))
+    assert (done.instances, done.missing, done.unreadable) == (12, [], {})
+    assert seen[-1] == ("objects", 14, 14)
+    with opened() as archive:
+        main = archive.datasets["main"]
+        assert (index_rows(main), catalog_rows(main)) == before
+        assert archive.verify().findings == []
+        main.store(data_set(SOPInstanceUID="1.8"), Origin("SCANNER"), EXPLICIT)
+        if source == "catalog":
+            assert main.index.reader.view().last_seq >= last
+        main.flush()
+        assert archive.verify().findings == []
+        assert archive.datasets["lab"].count(Level.INSTANCE) == 1
+
+
+def test_the_old_index_is_kept_and_sequences_go_on(settings: Settings, opened: Callable[[], Archive]) -> None:
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        last = archive.datasets["main"].index.reader.view().last_seq
+    done = rebuild(settings, "objects")
+    assert done.kept is not None
+    assert (done.kept / "index.db").exists()
+    assert (done.kept / "catalog" / "instances").is_dir()
+    with opened() as archive:
+        assert archive.datasets["main"].index.reader.view().last_seq > last
+
+
+def test_what_was_replaced_stays_replaced(settings: Settings) -> None:
+    settings = settings.model_copy(update={"on_conflict": "replace"})
+    with Archive.open(settings, query_process=False) as archive:
+        main = archive.datasets["main"]
+        for n in (1, 2, 3):
+            main.store(data_set(InstanceNumber=n, SliceThickness=n), Origin("S"), EXPLICIT)
+            main.flush()
+        before = index_rows(main), catalog_rows(main)
+    for source in ("catalog", "objects"):
+        rebuild(settings, source)  # type: ignore[arg-type]
+        with Archive.open(settings, query_process=False) as archive:
+            main = archive.datasets["main"]
+            assert (index_rows(main), catalog_rows(main)) == before
+            assert [one.kind for one in archive.verify().findings if one.kind != "orphan"] == []
+
+
+def test_what_was_deleted_and_swept_stays_away(settings: Settings, opened: Callable[[], Archive]) -> None:
+    with opened() as archive:
+        main = archive.datasets["main"]
+        fill(main)
+        main.flush()
+        main.delete(Level.STUDY, "1.0")
+        archive.sweep(grace=-5)
+        before = index_rows(main), catalog_rows(main)
+    for source in ("catalog", "objects"):
+        done = rebuild(settings, source)  # type: ignore[arg-type]
+        assert len(done.missing) == (6 if source == "catalog" else 0)
+        with opened() as archive:
+            main = archive.datasets["main"]
+            assert (index_rows(main), catalog_rows(main)) == before
+            assert archive.verify().findings == []
+            with main.sql("SELECT sum(instances) AS n FROM series") as reader:
+                assert reader.read_all().to_pylist() == [{"n": 6}]
+
+
+def test_broken_objects_are_named_and_left_out(settings: Settings, opened: Callable[[], Archive]) -> None:
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        paths = [one.object for one in archive.datasets["main"].instances()]
+    objects = settings.data / "objects"
+    (objects / paths[0]).write_bytes(b"nothing of a head")
+    whole = (objects / paths[1]).read_bytes()
+    (objects / paths[1]).write_bytes(whole[:-1] + b"?")
+    done = rebuild(settings, "objects")
+    assert done.unreadable.keys() == {paths[0], paths[1]}
+    assert done.instances == 10
+
+
+def test_a_rebuild_that_was_killed_goes_on(
+    settings: Settings, opened: Callable[[], Archive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from isocenter.archive import restore
+
+    monkeypatch.setattr(restore, "_AT_ONCE", 3)
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        before = index_rows(archive.datasets["main"])
+
+    def dies(what: str, done: int, _: int) -> None:
+        if what in ("objects", "rows of the catalog") and done >= 5:
+            raise KeyboardInterrupt
+
+    for source in ("objects", "catalog"):
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(settings, source, progress=dies)  # type: ignore[arg-type]
+        with opened() as archive:
+            assert index_rows(archive.datasets["main"]) == before
+        rebuild(settings, source)  # type: ignore[arg-type]
+        with opened() as archive:
+            assert index_rows(archive.datasets["main"]) == before
+            assert archive.verify().findings == []
+
+
+def test_a_dataset_in_use_is_not_rebuilt(settings: Settings, opened: Callable[[], Archive]) -> None:
+    with opened(), pytest.raises(Unavailable, match="in use"):
+        rebuild(settings, "objects")
+    with pytest.raises(BadRequest, match="no catalog"):
+        rebuild(settings, "catalog")
