@@ -33,7 +33,7 @@ from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.json_model import to_json
 from isocenter.dicom.levels import Level
 
-_VERSION = 1
+_VERSION = 2
 COUNTS = (
     "SliceThickness < 2",
     "Modality = CT and KVP > 100",

@@ -48,12 +48,11 @@ OWN = pa.schema(
         ("_transfer_syntax", pa.string()),
         ("_data_set_offset", pa.int64()),
         ("_problems", pa.list_(pa.string())),
-        ("_unconverted", pa.list_(pa.string())),
+        ("_unconverted", pa.map_(pa.string(), pa.string())),
     ]
 )
-"""Columns of ours: the row's identity and provenance, and the names of attributes whose value is in `json`
-only.
-"""
+"""Columns of ours: the row's identity and provenance; `_unconverted` holds the DICOM JSON of each element
+whose value does not fit its column, by keyword."""
 
 PRIVATE = pa.field("private", pa.map_(pa.string(), pa.string()))
 JSON = pa.field("json", pa.string())

@@ -107,9 +107,9 @@ class Conditions:
             condition = "true" if isinstance(term, IsNull) else "false"
         if name not in self.unconverted:
             return condition
-        kept = f"list_contains(_unconverted, '{name}')"
-        held = f"({kept} AND {self._by_reference(term)})"
-        return f"(({condition}) AND {kept} IS NOT TRUE OR {held})"
+        element = f"map_extract(_unconverted, '{name}')[1]"
+        held = f"({element} IS NOT NULL AND {self._holds(term, attribute.tag_text, element)})"
+        return f"(({condition}) AND {element} IS NULL OR {held})"
 
     def _null(self, name: str) -> str:
         return f'"{name}" IS NULL'
@@ -252,15 +252,17 @@ class Conditions:
     def _by_reference(self, term: Predicate) -> str:
         """The term decided on the JSON of the one element it is about (of the whole instance when more)."""
         tags = sorted({lookup(path[0]).tag_text for path in _all_paths(term)})
-        text = json.dumps(to_json(term))
         private = any(lookup(path[0]).creator for path in _all_paths(term))
         if len(tags) != 1 or private:
-            return f"isocenter_holds({self._value(text)}, '', json)"
+            return self._holds(term, "", "json")
         tag = tags[0]
-        holds = f"isocenter_holds({self._value(text)}, '{tag}', json_extract_string(json, '$.\"{tag}\"'))"
+        holds = self._holds(term, tag, f"json_extract_string(json, '$.\"{tag}\"')")
         if evaluate(term, {}):
             return holds
         return f"contains(json, '\"{tag}\":') AND {holds}"
+
+    def _holds(self, term: Predicate, tag: str, element: str) -> str:
+        return f"isocenter_holds({self._value(json.dumps(to_json(term)))}, '{tag}', {element})"
 
 
 _PADDING = " \0"

@@ -86,7 +86,12 @@ def _natural(number: int, what: str) -> int:
 
 def default_columns(level: Level, columns: Columns) -> list[str]:
     """The attributes of the index at a level and above that occur, and the computed ones of the level."""
-    indexed = [name for each in level.and_above for name in INDEX[each] if name in columns]
+    indexed = [
+        name
+        for each in level.and_above
+        for name in INDEX[each]
+        if name in columns or (name == each.unique_key and each is not Level.PATIENT)
+    ]
     return indexed + list(COMPUTED[level])
 
 
@@ -126,7 +131,7 @@ def value_sql(name: str, columns: Columns) -> str:
         return f"map_extract(private, {literal(steps[0].name)})[1]"
     named = type_named(steps[0].keyword)
     if named is not None:
-        return f"{identifier(steps[0].keyword)}" if steps[0].keyword in columns else _null(named)
+        return f"{identifier(steps[0].keyword)}" if steps[0].keyword in columns else null(named)
     return f"json_extract_string(json, '$.\"{steps[0].tag_text}\"')"
 
 
@@ -137,10 +142,11 @@ def _absent_own(name: str) -> str:
         raise UnknownAttribute(
             f"There is no column {name!r}", hint=f"did you mean {near[0]}?" if near else ""
         )
-    return _null(found)
+    return null(found)
 
 
-def _null(found: pa.DataType) -> str:
+def null(found: pa.DataType) -> str:
+    """A null of this type, in SQL."""
     return f"CAST(NULL AS {_sql_type(found)})"
 
 

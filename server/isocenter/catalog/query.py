@@ -13,10 +13,13 @@ Not here: the predicate's meaning (`conditions`), SQL that a user wrote (`sandbo
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -24,8 +27,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from isocenter.catalog import folding
+from isocenter.catalog.columns import JSON, OWN, PRIVATE
 from isocenter.catalog.conditions import Conditions
-from isocenter.catalog.levels import Order, Page, computed, count_sql, literal, rows_sql
+from isocenter.catalog.levels import Order, Page, computed, count_sql, literal, null, rows_sql
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, Predicate
 
@@ -72,6 +76,8 @@ class Engine:
         self._connection = duckdb.connect(":memory:")
         self._connection.execute("SET parquet_metadata_cache=true; SET autoinstall_known_extensions=false")
         self._connection.execute("SET autoload_known_extensions=false; SET TimeZone='UTC'")
+        spill = str(Path(tempfile.gettempdir()) / f"isocenter-duckdb-{os.getpid()}")
+        self._connection.execute("SET temp_directory=$1", [spill])
         if threads is not None:
             self._connection.execute(f"SET threads={int(threads)}")
         if memory_limit is not None:
@@ -80,7 +86,7 @@ class Engine:
         self._lock = threading.Lock()
         self._schemas: dict[str, dict[str, pa.DataType]] = {}
         self._marks: dict[str, frozenset[str]] = {}
-        self._dead: tuple[tuple[str, ...], pa.Table | None, pa.Table | None, pa.Table] | None = None
+        self._dead: tuple[tuple[str, ...], pa.Table, pa.Table] | None = None
 
     def close(self) -> None:
         """End DuckDB."""
@@ -151,7 +157,7 @@ class Engine:
 
     def dead(self, scope: Scope) -> pa.Table | None:
         """The sequences (`seq`) of the rows that the scope's tombstones hide; None without tombstones."""
-        return self._dead_rows(scope, self._columns(scope))
+        return self._dead_rows(scope)
 
     def columns(self, scope: Scope) -> dict[str, pa.DataType]:
         """The columns that occur, with their Arrow types."""
@@ -164,7 +170,7 @@ class Engine:
         cursor = self._connection.cursor()
         try:
             columns = self._columns(scope)
-            dead = self._dead_rows(scope, columns)
+            dead = self._dead_rows(scope)
             if scope.tail is not None:
                 cursor.register("_tail", scope.tail)
             if dead is not None:
@@ -197,32 +203,49 @@ class Engine:
             found |= _marks(scope.tail)
         return frozenset(found)
 
-    def _dead_rows(self, scope: Scope, columns: dict[str, pa.DataType]) -> pa.Table | None:
+    def _dead_rows(self, scope: Scope) -> pa.Table | None:
         """The sequences of dead rows; the UIDs are compared here, once, not in every question."""
         if scope.tombstones is None or not scope.tombstones.num_rows:
             return None
+        dead = self._dead_in_files(scope.files, scope.tombstones)
+        if scope.tail is None or not scope.tail.num_rows:
+            return dead
+        return pa.concat_tables([dead, self._find_dead(Scope((), scope.tail), scope.tombstones)])
+
+    def _dead_in_files(self, files: tuple[str, ...], tombstones: pa.Table) -> pa.Table:
         with self._lock:
             known = self._dead
-            if known and (known[0], known[1], known[2]) == (scope.files, scope.tail, scope.tombstones):
-                return known[3]
+        if known is None or known[0] != files or known[1] is not tombstones:
+            known = (files, tombstones, self._find_dead(Scope(files), tombstones))
+            with self._lock:
+                self._dead = known
+        return known[2]
+
+    def _find_dead(self, scope: Scope, tombstones: pa.Table) -> pa.Table:
         cursor = self._connection.cursor()
         try:
-            cursor.register("_tombstone", scope.tombstones)
+            cursor.register("_tombstone", tombstones)
             if scope.tail is not None:
                 cursor.register("_tail", scope.tail)
-            source = source_sql(scope, columns, False)
-            dead = cursor.sql(
-                f"{source} SELECT DISTINCT i._seq AS seq FROM live i JOIN _tombstone t "
+            return cursor.sql(
+                f"{source_sql(scope, self._columns(scope), False)} SELECT DISTINCT i._seq AS seq "
+                "FROM live i JOIN _tombstone t "
                 "ON t.sop_key = i._sop_key AND t.uid = i.SOPInstanceUID AND i._seq <= t.seq"
             ).to_arrow_table()
         finally:
             cursor.close()
-        with self._lock:
-            self._dead = (scope.files, scope.tail, scope.tombstones, dead)
-        return dead
 
 
-def source_sql(scope: Scope, columns: dict[str, pa.DataType], dead: bool) -> str:
+_ALWAYS = {
+    **{field.name: field.type for field in OWN},
+    **{name: pa.string() for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")},
+    PRIVATE.name: PRIVATE.type,
+    JSON.name: JSON.type,
+}
+"""Columns that our SQL names; a scope without rows has them too."""
+
+
+def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> str:
     """`WITH live AS (...)`: the rows of files and tail, without dead ones."""
     parts = []
     if scope.files:
@@ -230,16 +253,17 @@ def source_sql(scope: Scope, columns: dict[str, pa.DataType], dead: bool) -> str
         parts.append(f"SELECT * FROM read_parquet([{names}], union_by_name=true)")
     if scope.tail is not None:
         parts.append("SELECT * FROM _tail")
-    if not parts:
-        raise ValueError("a scope without rows has nothing to ask")
-    rows = " UNION ALL BY NAME ".join(parts)
+    rows = " UNION ALL BY NAME ".join(parts) or "SELECT NULL::BIGINT AS _seq WHERE false"
+    present = columns if parts else {"_seq": pa.int64()}
+    lacking = "".join(f", {null(kind)} AS {name}" for name, kind in _ALWAYS.items() if name not in present)
     where = " WHERE _seq NOT IN (SELECT seq FROM _dead)" if dead else ""
-    return f"WITH live AS NOT MATERIALIZED (SELECT * FROM ({rows}){where}) "
+    return f"WITH live AS NOT MATERIALIZED (SELECT *{lacking} FROM ({rows}){where}) "
 
 
 def _marks(table: pa.Table) -> frozenset[str]:
-    column = table.column("_unconverted").combine_chunks()
-    return frozenset(column.flatten().unique().to_pylist())
+    """The keywords in `_unconverted`."""
+    columns = [chunk.keys for chunk in table.column("_unconverted").chunks]
+    return frozenset(name for keys in columns for name in keys.unique().to_pylist())
 
 
 def _streamed(relation: Any, cursor: duckdb.DuckDBPyConnection) -> pa.RecordBatchReader:

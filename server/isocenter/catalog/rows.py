@@ -2,7 +2,7 @@
 batches.
 
 A batch holds only the columns that occur in it; the table's schema is the union over its files.  What does
-not fit its column is null there, named in `_unconverted`, and kept in `json`.
+not fit its column is null there, and kept in `json` and, by keyword, in `_unconverted`.
 
 Not here: types (`columns`), files (`catalog`).
 """
@@ -68,7 +68,7 @@ class RowBuilder:
         self._documents: list[str] = []
         self._cells: dict[str, _Cells | None] = {}
         self._private: list[list[tuple[str, str]] | None] = []
-        self._unconverted: list[list[str] | None] = []
+        self._unconverted: list[list[tuple[str, str]] | None] = []
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -88,9 +88,9 @@ class RowBuilder:
         self._private.append(private_pairs(document, private) if private else None)
         self._unconverted.append(unconverted or None)
 
-    def _spread(self, row: int, document: Document) -> tuple[list[str], list[str]]:
-        """Put each value into its column; returns the names that did not convert and the private tags."""
-        unconverted: list[str] = []
+    def _spread(self, row: int, document: Document) -> tuple[list[tuple[str, str]], list[str]]:
+        """Put each value into its column; returns what did not convert and the private tags."""
+        unconverted: list[tuple[str, str]] = []
         private: list[str] = []
         known = self._cells
         for tag, element in document.items():
@@ -105,12 +105,12 @@ class RowBuilder:
             found = element.get("Value")
             if not found:
                 if "InlineBinary" in element or "BulkDataURI" in element:
-                    unconverted.append(cells.column.name)
+                    unconverted.append((cells.column.name, _encode(element)))
                 continue
             try:
                 value = cells.column.convert(found)
             except (ValueError, OverflowError, TypeError, AttributeError):
-                unconverted.append(cells.column.name)
+                unconverted.append((cells.column.name, _encode(element)))
                 continue
             if value is not None:
                 cells.rows.append(row)

@@ -164,3 +164,20 @@ def test_a_value_of_the_wrong_form_is_found_where_the_reference_finds_it(engine:
 def _broken(element: dict[str, Any], uid: str) -> dict[str, Any]:
     uids = {tag: {"vr": "UI", "Value": [uid]} for tag in ("0020000D", "0020000E", "00080018")}
     return uids | element
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_an_empty_dataset_has_no_rows_at_any_level(engine: Engine, level: Level) -> None:
+    nothing = Scope()
+    assert engine.count(nothing, level, parse("SliceThickness<2 and PatientName~doe")) == 0
+    assert engine.query(nothing, level).read_all().num_rows == 0
+    assert engine.query(nothing, level, columns=["PatientID", "Rows", "_size"]).read_all().num_rows == 0
+
+
+def test_one_odd_value_among_many_does_not_make_others_slow_to_find(engine: Engine, made: Any) -> None:
+    """The odd value is beside its column: the JSON of all rows is not read for its sake."""
+    found = made([_broken({"00080020": {"vr": "DA", "Value": ["00000000"]}}, "1.9")], 1)
+    assert list(dict(found["_unconverted"].to_pylist()[0])) == ["StudyDate"]
+    scope = Scope((), pa.Table.from_batches([found]).drop_columns(["json"]))
+    assert engine.count(scope, predicate=parse("StudyDate=20200101")) == 0
+    assert engine.count(scope, predicate=parse("StudyDate is null")) == 0

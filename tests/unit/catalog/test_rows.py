@@ -66,7 +66,7 @@ def test_a_value_has_the_type_of_its_attribute(
 def test_what_does_not_fit_is_null_and_kept_in_json(tag: str, vr: str, values: list[Any], name: str) -> None:
     found = row(**{f"t{tag}": (vr, values)})
     assert found.get(name) is None
-    assert found["_unconverted"] == [name]
+    assert json.loads(dict(found["_unconverted"])[name]) == {"vr": vr, "Value": values}
     assert json.loads(found["json"])[tag]["Value"] == values
 
 
