@@ -38,7 +38,7 @@ class MetadataHandler(DicomwebHandler):
         etag = _etag(found, self.root)
         self.set_header("Content-Type", media_type)
         self.set_header("ETag", etag)
-        self.set_header("Vary", "Accept, Forwarded, Host")
+        self.add_header("Vary", "Accept, Forwarded, Host")
         if self.check_etag_header():
             self.set_status(304)
             return

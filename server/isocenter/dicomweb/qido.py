@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from isocenter.dicom.attributes import is_indexed
 from isocenter.dicom.levels import Level
 from isocenter.dicom.matching import match_all
 from isocenter.dicom.predicate import all_of
 from isocenter.dicomweb.handler import DicomwebHandler
-from isocenter.dicomweb.parameters import parse_search
+from isocenter.dicomweb.parameters import Search, parse_search
 from isocenter.dicomweb.paths import ROOT, SERIES, STUDY
 from isocenter.dicomweb.results import element_set, names_of
 
@@ -37,7 +38,7 @@ class SearchHandler(DicomwebHandler):
         """Answer with a JSON array of results, `[]` when nothing matches."""
         media_type = self.json_type()
         search = parse_search(_arguments(self.request.query_arguments))
-        for text in search.warnings:
+        for text in (*search.warnings, *_not_returned(search)):
             self.warn(text)
         level, root, dataset = self.level, self.root, self.dataset()
         asked = [*search.keys, *search.include]
@@ -56,6 +57,12 @@ class SearchHandler(DicomwebHandler):
             self.write(page)
 
     head = get
+
+
+def _not_returned(search: Search) -> list[str]:
+    """The warning for fields that can be searched by, but are not in the results yet."""
+    missing = [name for name in search.include if not is_indexed(name)]
+    return [f"These fields are not part of results: {', '.join(missing)}"] if missing else []
 
 
 def _pages(

@@ -119,7 +119,7 @@ class RetrieveHandler(DicomwebHandler):
         etag = f'"{part.instance.sha256[:32]}-{part.transfer_syntax}"'
         self.set_header("ETag", etag)
         self.set_header("Last-Modified", format_timestamp(part.instance.received / 1e6))
-        self.set_header("Vary", "Accept")
+        self.add_header("Vary", "Accept")
         if self.check_etag_header():
             self.set_status(304)
             return

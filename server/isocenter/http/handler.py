@@ -66,6 +66,7 @@ class Handler(RequestHandler):
         self._body = bytearray()
         self._received = 0
         self._began = time.perf_counter()
+        self._active = True
         metrics.http_active.inc()
 
     # --- before the body
@@ -251,9 +252,19 @@ class Handler(RequestHandler):
         if stream is not None:
             stream.close()
 
+    def on_connection_close(self) -> None:
+        """The client went away before its answer."""
+        super().on_connection_close()
+        self._no_longer_active()
+
+    def _no_longer_active(self) -> None:
+        if self._active:
+            self._active = False
+            metrics.http_active.dec()
+
     def on_finish(self) -> None:
         """Count the request."""
-        metrics.http_active.dec()
+        self._no_longer_active()
         seconds = time.perf_counter() - self._began
         metrics.http_requests.labels(self.face, self.request.method, str(self.get_status())).inc()
         metrics.http_seconds.labels(self.face).observe(seconds)

@@ -113,6 +113,11 @@ def test_included_fields_come_with_the_result(filled: Any) -> None:
     assert "00101010" in filled.search("/studies", includefield="00101010")[0]
 
 
+def test_a_field_that_results_do_not_hold_is_a_warning(filled: Any) -> None:
+    answer = filled.get("/dicom-web/instances?includefield=SliceThickness,StudyID")
+    assert answer.headers["Warning"].endswith("These fields are not part of results: SliceThickness")
+
+
 def test_limit_and_offset_walk_through_all_results_in_one_order(web: Any, make: Make) -> None:
     web.store(*(make(n) for n in range(1, 8)))
     whole = values(web.search("/instances"), "00080018")
@@ -129,6 +134,7 @@ def test_a_search_of_many_pages_is_whole(web: Any, make: Make) -> None:
     assert len(set(values(results, "00080018"))) == 449
 
 
+@pytest.mark.slow
 def test_an_answer_longer_than_any_buffer_is_whole(web: Any) -> None:
     count = 10_500
     keys = {

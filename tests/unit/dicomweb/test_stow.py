@@ -175,6 +175,7 @@ def test_a_sender_that_goes_away_leaves_nothing(web: Any, make: Make) -> None:
         )
         _until(lambda: bool(_incoming(web)))
     _until(lambda: not _incoming(web))
+    assert "isocenter_http_active 1.0" in web.get("/metrics").text  # this one
     web.store(make(2))
     assert stored(web) == ["1.2.3.1.2"]
 
