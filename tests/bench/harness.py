@@ -19,6 +19,8 @@ from typing import Any
 
 from isocenter.datasets.phantoms import Subject, ct
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))  # what tests and measurements share
+
 NAGLE_OFF = {"TCP_NODELAY": "1"}  # what DCMTK, and so dcmsend and Orthanc, read
 ORTHANC = shutil.which("Orthanc")
 
