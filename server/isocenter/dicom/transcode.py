@@ -10,10 +10,12 @@ Not here: frames for the web (`frames`, `rendering`).
 
 from __future__ import annotations
 
+import logging
 import tempfile
+import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
@@ -49,6 +51,7 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
     if wanted not in _TARGETS:
         raise CannotTranscode("Only Explicit and Implicit VR Little Endian are written")
     with ExitStack() as stack:
+        stack.enter_context(_quiet())
         file: BinaryIO = stack.enter_context(open(source, "rb"))
         if uids.is_deflated(transfer_syntax):
             whole = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
@@ -60,6 +63,19 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
         out = stack.enter_context(open(target, "wb"))
         writer = Writer(file, out, explicit=wanted == uids.EXPLICIT_LITTLE_ENDIAN)
         _write(_Job(file, out, writer, header, source))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what pydicom says about values out of logs: it quotes them, and they are patients' data."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 @dataclass(slots=True)

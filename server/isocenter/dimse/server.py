@@ -7,6 +7,7 @@ Not here: binding sockets (the supervisor), what each service does.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
@@ -22,6 +23,7 @@ from isocenter.dimse import echo, find, get, models, move, status, store
 from isocenter.dimse.identities import Authenticate
 from isocenter.dimse.models import MODELS
 from isocenter.dimse.session import Session, Surroundings
+from isocenter.errors import BadRequest
 from isocenter.network import associate, negotiation
 from isocenter.network.acceptor import AssociationServer
 from isocenter.network.associate import Rejection
@@ -36,6 +38,9 @@ from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
 
 _log = logging.getLogger(__name__)
+
+RELOAD_EVERY = 10.0
+"""Seconds between looks at the TLS files."""
 
 _QUERIES = {
     (Field.C_FIND_RQ, Right.FIND): find.answer,
@@ -71,6 +76,8 @@ class DimseServer:
         self._settings = settings
         self._authenticate = authenticate
         self._around = Surroundings(settings.dicom, self.book, pool, scratch, self._client_tls)
+        self._tls_sockets: tuple[socket.socket, ...] = ()
+        self._following: asyncio.Task[None] | None = None
         self._server = AssociationServer(self._negotiate, self._service, limits_of(settings))
 
     @property
@@ -86,8 +93,7 @@ class DimseServer:
                 raise ValueError("TLS sockets without `dicom.tls` settings")
             self._server.listen(tls_sockets, self.certificates.context)
             self._tls_sockets = tuple(tls_sockets)
-
-    _tls_sockets: tuple[socket.socket, ...] = ()
+            self._following = asyncio.get_running_loop().create_task(self._follow_certificates())
 
     def reload_certificates(self) -> bool:
         """Read the TLS files again if they changed; new connections get them. Whether they did.
@@ -100,8 +106,20 @@ class DimseServer:
         self._server.listen(self._tls_sockets, self.certificates.context)
         return True
 
+    async def _follow_certificates(self) -> None:
+        """Whoever renews certificates puts new files in place of the old ones and tells nobody."""
+        while True:
+            await asyncio.sleep(RELOAD_EVERY)
+            try:
+                if self.reload_certificates():
+                    _log.info("New TLS certificates are in force")
+            except BadRequest as error:
+                _log.error("The TLS files changed but cannot be used, the old ones stay: %s", error)
+
     async def stop(self, grace: float = 10.0) -> None:
         """Accept no more, let associations end for `grace` seconds, abort the rest."""
+        if self._following is not None:
+            self._following.cancel()
         await self._server.stop(grace)
 
     # -- who may come in ----------------------------------------------------------------------------

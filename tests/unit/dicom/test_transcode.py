@@ -117,3 +117,19 @@ def test_odd_frames_and_padding(tmp_path: Path) -> None:
     copy = transcoded(path, EXPLICIT, tmp_path / "copy")
     assert copy.pixel_array.shape == (3, 3, 3)
     assert len(copy.PixelData) == 28
+
+
+def test_odd_values_are_not_quoted_in_logs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    raw = bytearray((FOLDER / "MR_small_RLE.dcm").read_bytes())
+    at = raw.index(b"IS\x02\x00", raw.index(b"\x20\x00\x13\x00"))  # InstanceNumber
+    raw[at + 4 : at + 6] = b"x?"
+    path = tmp_path / "odd.dcm"
+    path.write_bytes(raw)
+    with open(path, "rb") as file:
+        offset = read_header(file).data_set_offset
+    transcode.to_file(str(path), offset, "1.2.840.10008.1.2.5", EXPLICIT, str(tmp_path / "copy"))
+    assert b"x?" in (tmp_path / "copy").read_bytes()
+    assert not caplog.records
+    assert not recwarn.list

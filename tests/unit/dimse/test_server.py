@@ -114,23 +114,28 @@ async def test_a_passcode_is_a_token_and_a_wrong_one_is_refused_for_good(tmp_pat
         state.close()
 
 
-async def test_new_certificates_are_taken_without_a_restart(tmp_path: Path) -> None:
+async def test_new_certificates_are_taken_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isocenter.dimse.server.RELOAD_EVERY", 0.05)
     authority = Authority(tmp_path)
     certificate, key = authority.issue("server")
     trusted = client_context(ca=authority.file)
     with live(tmp_path / "data", dicom__tls={"certificate": certificate, "key": key}) as server:
-
-        async def reload() -> bool:
-            return server.server.reload_certificates()
-
+        before = server.server.certificates
+        assert before is not None
+        first = before.context
         async with association(server.tls_port, ECHO, tls=trusted) as standing:
-            assert not server.run(reload())
+            certificate.write_bytes(b"half a file")
+            await asyncio.sleep(0.3)
+            assert before.context is first
             other = tmp_path / "other"
             other.mkdir()
             renewed = Authority(other)
             for old, new in zip((certificate, key), renewed.issue("server"), strict=True):
                 old.write_bytes(new.read_bytes())
-            assert server.run(reload())
+            while before.context is first:
+                await asyncio.sleep(0.02)
             context = standing.context_for(ECHO)
             assert context is not None
             assert (await standing.exchange(context, command(Field.C_ECHO_RQ, ECHO))).status == 0
