@@ -128,6 +128,10 @@ class Catalog:
             return 0
         return sum(action["num_records"] for action in self.log(table).actions(version).values())
 
+    def latest(self, table: str) -> int | None:
+        """The newest version there is, visible or not; None without the table."""
+        return self.log(table).latest
+
     def sequence(self, table: str, version: int | None) -> int | None:
         """The last sequence that was flushed into a version."""
         return None if version is None else self.log(table).sequence(version)

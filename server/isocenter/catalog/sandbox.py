@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -57,12 +57,16 @@ class Sandbox:
         memory: bytes a query may use beyond the interpreter.
         seconds: time a caller may wait for a query, all in all.
         threads: processor threads of a query.
+        at_once: queries that run at the same time; a further one waits for its turn, within its time.
     """
 
-    def __init__(self, *, memory: int = 2 * 2**30, seconds: float = 60.0, threads: int = 2) -> None:
+    def __init__(
+        self, *, memory: int = 2 * 2**30, seconds: float = 60.0, threads: int = 2, at_once: int = 4
+    ) -> None:
         self.memory = memory
         self.seconds = seconds
         self.threads = threads
+        self._turns = threading.BoundedSemaphore(at_once)
         self._lock = threading.Lock()
         self._spare: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -74,8 +78,12 @@ class Sandbox:
             InvalidQuery: not one SELECT, or one that DuckDB refuses.
             Timeout: not answered within the deadline (also while reading).
             TooLarge: beyond the memory of a query (also while reading).
+            Unavailable: too many queries run already.
         """
-        query = _Query(self._process(), self.seconds if seconds is None else seconds)
+        seconds = self.seconds if seconds is None else seconds
+        if not self._turns.acquire(timeout=seconds):
+            raise Unavailable("Too many queries run already", hint="try again later")
+        query = _Query(self._process, seconds, self._turns.release)
         try:
             request = {
                 "sql": sql,
@@ -146,12 +154,19 @@ class _Query:
 
     closed = False
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
-        assert process.stdin is not None, "started with pipes"
-        assert process.stdout is not None, "started with pipes"
+    def __init__(
+        self, start: Callable[[], subprocess.Popen[bytes]], seconds: float, ended: Callable[[], None]
+    ) -> None:
         self.left = seconds
         self.error: IsocenterError | None = None
-        self._process = process
+        self._end = ended
+        try:
+            self._process = process = start()
+        except BaseException:
+            ended()
+            raise
+        assert process.stdin is not None, "started with pipes"
+        assert process.stdout is not None, "started with pipes"
         self._sink, self._source = process.stdin, process.stdout.fileno()
         self._waiting = bytearray()
         self._ended = False
@@ -195,10 +210,17 @@ class _Query:
         return piece
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and the turn."""
+        if self.closed:
+            return
         self.closed = True
-        if self._process.returncode is None:
-            _end(self._process)
+        _end(self._process)
+        self._end()
+
+    def __del__(self) -> None:
+        """A reader that nobody began to read ends its query when it goes."""
+        if hasattr(self, "_process"):
+            self.close()
 
     def _next(self) -> bool:
         """Read a frame; False when there are no more."""

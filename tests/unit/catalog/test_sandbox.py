@@ -1,5 +1,6 @@
 """SQL from outside: what it may read, and everything it may not do."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from isocenter.catalog.catalog import Catalog
 from isocenter.catalog.sandbox import Exposed, Sandbox
 from isocenter.catalog.sandboxed import answer, teach
-from isocenter.errors import InvalidQuery, IsocenterError, Timeout, TooLarge
+from isocenter.errors import InvalidQuery, IsocenterError, Timeout, TooLarge, Unavailable
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +248,13 @@ def test_errors_speak_of_the_query_and_not_of_files(sandbox: Sandbox, exposed: E
     with pytest.raises(InvalidQuery, match="Modalty") as refused:
         sandbox.run("SELECT Modalty FROM instances", exposed)
     assert "parquet" not in str(refused.value)
+
+
+def test_queries_beyond_the_limit_wait_and_those_nobody_reads_end(exposed: Exposed) -> None:
+    with Sandbox(memory=512 * 2**20, seconds=20, threads=1, at_once=1) as narrow:
+        unread = narrow.run("SELECT range FROM range(100000000)", exposed)
+        with pytest.raises(Unavailable):
+            narrow.run("SELECT 1", exposed, seconds=0.5)
+        del unread
+        gc.collect()
+        assert narrow.run("SELECT 1 AS one", exposed).read_all().to_pylist() == [{"one": 1}]
