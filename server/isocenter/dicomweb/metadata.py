@@ -6,6 +6,7 @@ sees this server. Not here: XML, and metadata prepared and kept compressed.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -55,13 +56,9 @@ class MetadataHandler(DicomwebHandler):
 
 def _etag(found: list[StoredInstance], root: str) -> str:
     """Changes when an instance comes, goes or is replaced, and with the address that the links have."""
-    newest = max(one.seq for one in found)
-    return f'W/"{len(found)}-{newest}-{_hash(root)}"'
-
-
-def _hash(text: str) -> str:
-    """A short digest of an address."""
-    return blake2b(text.encode(), digest_size=6).hexdigest()
+    digest = blake2b(root.encode(), digest_size=12)
+    digest.update(array("q", sorted(one.seq for one in found)).tobytes())
+    return f'W/"{digest.hexdigest()}"'
 
 
 def _pieces(

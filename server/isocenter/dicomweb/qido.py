@@ -49,10 +49,12 @@ class SearchHandler(DicomwebHandler):
             return iter(dataset.find(level, predicate, limit=search.limit, offset=search.offset))
 
         pages = _pages(rows, lambda row: element_set(row, level, names, root))
-        first = await self.context.long(next, pages)
+        # What the catalog must answer takes its time, and may not keep the threads of quick searches.
+        run = self.context.short if all(map(is_indexed, search.keys)) else self.context.long
+        first = await run(next, pages)
         self.set_header("Content-Type", media_type)
         self.write(first)
-        while page := await self.context.long(next, pages, b""):
+        while page := await run(next, pages, b""):
             await self.flush()
             self.write(page)
 

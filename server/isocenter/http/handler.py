@@ -134,9 +134,14 @@ class Handler(RequestHandler):
         """The URL of our root as the client sees it."""
         return base_url(self.request)
 
+    @property
+    def _announced(self) -> int:
+        """The body's size as the sender tells it, 0 when it does not."""
+        told = self.request.headers.get("Content-Length", "")
+        return int(told[:19]) if told.isascii() and told.isdecimal() else 0
+
     def _limit_body(self) -> None:
-        announced = self.request.headers.get("Content-Length", "")
-        size = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
+        size = self._announced
         if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise UnsupportedMedia("Send the body without Content-Encoding")
         if size > self.max_body_now:
@@ -183,8 +188,7 @@ class Handler(RequestHandler):
         if self._refusal is None:
             self._refusal = error
             setattr(self, (self.request.method or "get").lower(), self._tell_refusal)
-        announced = self.request.headers.get("Content-Length", "")
-        self._hang_up_if_endless(int(announced) if announced.isdecimal() else 0)
+        self._hang_up_if_endless(self._announced)
 
     def _tell_refusal(self, *_args: str, **_kwargs: str) -> None:
         assert self._refusal is not None

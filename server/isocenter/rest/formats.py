@@ -12,6 +12,7 @@ import datetime
 import io
 import json
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -63,8 +64,23 @@ def _arrow(reader: pa.RecordBatchReader) -> Iterator[bytes]:
 def _ndjson(reader: pa.RecordBatchReader) -> Iterator[bytes]:
     for batch in reader:
         for part in _slices(batch):
-            lines = (json.dumps(row, ensure_ascii=False, default=_json) for row in part.to_pylist())
-            yield "".join(line + "\n" for line in lines).encode()
+            yield "".join(_line(row) for row in part.to_pylist()).encode()
+
+
+def _line(row: dict[str, Any]) -> str:
+    """One row of NDJSON; numbers that JSON does not have (NaN, infinity) are null."""
+    try:
+        return json.dumps(row, ensure_ascii=False, default=_json, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(_finite(row), ensure_ascii=False, default=_json) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _csv(reader: pa.RecordBatchReader) -> Iterator[bytes]:

@@ -128,6 +128,13 @@ def test_bodies_have_limits_announced_or_not(live: LiveHttp) -> None:
     assert live.get("/told").status_code == 200
 
 
+@pytest.mark.parametrize("length", [b"9" * 5000, b"99999999999999999999", b"300000000"])
+def test_an_absurd_length_is_refused_at_once(live: LiveHttp, length: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=9) as client:
+        client.sendall(b"POST /takes HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + length + b"\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 413")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 900])
 def test_a_body_that_is_no_json_is_told(live: LiveHttp, body: bytes) -> None:
     answer = live.post("/takes", data=body)

@@ -69,6 +69,12 @@ def test_a_table_without_rows(media_type: str) -> None:
         assert body.count(b"\n") == (1 if media_type == CSV else 0)
 
 
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    table = pa.table({"x": [1.0, float("nan")], "y": [[float("inf")], [2.0]]})
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in encoded(NDJSON, table).splitlines()]
+    assert rows == [{"x": 1.0, "y": [None]}, {"x": None, "y": [2.0]}]
+
+
 def test_values_of_python_objects_leave_as_text() -> None:
     table = pa.table({"private": pa.array([{"a": b"\x00"}]), "raw": pa.array([b"\x01\x02"])})
     assert json.loads(encoded(NDJSON, table)) == {"private": {"a": "AA=="}, "raw": "AQI="}
