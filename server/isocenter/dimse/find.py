@@ -61,6 +61,8 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         code, comment = await _matches(session, message, query)
     except Unfit as error:
         code, comment = error.dimse_status, error.message
+    except InvalidValue:
+        code, comment = status.CANNOT_UNDERSTAND, "the value of a key does not fit"
     except AssociationLost:
         return
     except IsocenterError as error:

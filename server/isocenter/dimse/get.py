@@ -25,7 +25,8 @@ async def answer(session: Session, message: Message, model: Model) -> None:
     try:
         instances = await wanted(session, message, model)
         retrieval = Retrieval(session, message, instances)
-        await retrieval.send(session.association, instances)
+        async with retrieval.reporting():
+            await retrieval.send(session.association, instances)
     except Unfit as error:
         session.answer(message, error.dimse_status, error.message)
     except AssociationLost:

@@ -27,7 +27,6 @@ from isocenter.peers.book import Peer
 
 _log = logging.getLogger(__name__)
 
-_TELL_WAITING = 1.0
 _TRIES = 3
 """Associations in a row that may be lost without an object getting through."""
 
@@ -49,11 +48,8 @@ async def answer(session: Session, message: Message, model: Model) -> None:
                 "MoveOriginatorMessageID": message.message_id,
             },
         )
-        if await _waited(session, retrieval, destination):
-            try:
-                await _send_all(session, message, retrieval, instances, destination)
-            finally:
-                session.around.turn(destination.ae_title).release()
+        async with retrieval.reporting():
+            await _in_turn(session, message, retrieval, instances, destination)
     except Unfit as error:
         session.answer(message, error.dimse_status, error.message)
     except AssociationLost:
@@ -66,17 +62,25 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         retrieval.finish()
 
 
-async def _waited(session: Session, retrieval: Retrieval, destination: Peer) -> bool:
-    """Wait for the turn to send to this destination, telling the requester so; False: cancelled meanwhile."""
+async def _in_turn(
+    session: Session,
+    message: Message,
+    retrieval: Retrieval,
+    instances: Sequence[StoredInstance],
+    destination: Peer,
+) -> None:
+    """Send when no other move sends to this destination; not at all when cancelled before."""
     turn = session.around.turn(destination.ae_title)
-    while not retrieval.cancelled:
-        try:
-            async with asyncio.timeout(_TELL_WAITING):
-                await turn.acquire()
-            return True
-        except TimeoutError:
-            await retrieval.tell()
-    return False
+    waiting = asyncio.create_task(turn.acquire())
+    message.on_cancel(waiting.cancel)
+    try:
+        await asyncio.wait([waiting])
+        if not waiting.cancelled():
+            await _send_all(session, message, retrieval, instances, destination)
+    finally:
+        if waiting.done() and not waiting.cancelled():
+            turn.release()
+        waiting.cancel()
 
 
 async def _send_all(

@@ -8,9 +8,11 @@ Not here: associations to destinations (:mod:`isocenter.dimse.move`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +25,7 @@ from isocenter.errors import IsocenterError
 from isocenter.network.association import Association
 from isocenter.network.identifiers import Form
 from isocenter.network.messages import WITH_DATA_SET, Command, Field, response
+from isocenter.network.problems import AssociationLost
 from isocenter.network.service import Message
 
 _log = logging.getLogger(__name__)
@@ -94,31 +97,27 @@ class Retrieval:
         self._fields = fields or {}
         self._told = time.monotonic()
         self._since = 0
+        self._ahead: asyncio.Task[Ready] | None = None
 
     async def send(self, association: Association, instances: Sequence[StoredInstance]) -> int:
         """Send these over `association` until done, cancelled, or it is lost; how many were dealt with.
 
         The one under way when it is lost counts as failed.
         """
-        ahead: asyncio.Task[Ready] | None = None
         done = 0
         try:
             for n, instance in enumerate(instances):
                 if self._message.cancelled or not association.established:
                     break
-                ready = ahead or self._prepare(association, instance)
-                code = await self._one(association, instance, ready, instances[n + 1 : n + 2])
-                ahead = self._ahead
+                code = await self._one(association, instance, instances[n + 1 : n + 2])
                 self.counts.add(instance, code)
                 done += 1
-                await self._tell()
+                await self._count()
         finally:
-            if ahead is not None:
-                await _discard(ahead)
-            self._ahead = None
+            if self._ahead is not None:
+                await _discard(self._ahead)
+                self._ahead = None
         return done
-
-    _ahead: asyncio.Task[Ready] | None = None
 
     def _prepare(self, association: Association, instance: StoredInstance) -> asyncio.Task[Ready]:
         return asyncio.create_task(outgoing.prepare(self._session, association, instance))
@@ -127,15 +126,14 @@ class Retrieval:
         self,
         association: Association,
         instance: StoredInstance,
-        preparing: asyncio.Task[Ready],
         following: Sequence[StoredInstance],
     ) -> int | None:
         """Send one object and start making the next one ready; the status, None when it could not be sent."""
-        self._ahead = None
+        preparing, self._ahead = self._ahead or self._prepare(association, instance), None
         try:
             ready = await preparing
         except (IsocenterError, OSError) as error:
-            _log.warning("An object cannot be sent: %s", getattr(error, "strerror", None) or error)
+            _log.info("An object cannot be sent: %s", getattr(error, "strerror", None) or error)
             return None
         finally:
             if following:
@@ -143,7 +141,7 @@ class Retrieval:
         try:
             reply = await association.exchange(ready.context, self._command(instance), ready.source.range)
         except IsocenterError as error:  # lost, or no answer in time
-            _log.warning("A sub-operation failed: %s", error)
+            _log.info("A sub-operation failed: %s", error)
             return None
         finally:
             ready.close()
@@ -160,28 +158,39 @@ class Retrieval:
             **self._fields,
         }
 
-    async def _tell(self) -> None:
-        """A pending response, when it is time for one."""
+    async def _count(self) -> None:
         self._since += 1
-        now = time.monotonic()
-        if self.counts.remaining and (self._since >= _EVERY_OBJECTS or now - self._told >= _EVERY_SECONDS):
-            await self.tell()
+        if self.counts.remaining and self._since >= _EVERY_OBJECTS:
+            await self._tell()
 
-    async def tell(self) -> None:
-        """Send a pending response with the counts as they are.
+    @asynccontextmanager
+    async def reporting(self) -> AsyncIterator[None]:
+        """Inside, a pending response leaves every second, however long a sub-operation takes."""
+        ticking = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            await asyncio.wait([ticking])
 
-        Raises:
-            AssociationLost: the requester has gone.
-        """
+    async def _tick(self) -> None:
+        while self._session.association.established:
+            wait = self._told + _EVERY_SECONDS - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            else:
+                with contextlib.suppress(AssociationLost):
+                    await self._tell()
+
+    async def _tell(self) -> None:
+        """Send a pending response with the counts; AssociationLost when the requester has gone."""
         self._told, self._since = time.monotonic(), 0
         pending = response(self._message.command, status.PENDING)
         pending.update(self.counts.fields(remaining=True))
         await self._session.association.answer_pending(self._message, pending)
 
-    @property
-    def cancelled(self) -> bool:
-        """The requester wants no more."""
-        return self._message.cancelled
+    def _destination(self) -> str:
+        return self._message.command.get("MoveDestination") or self._session.calling_ae
 
     def fail(self, instances: Sequence[StoredInstance]) -> None:
         """Count these as failed: they cannot be sent at all."""
@@ -190,6 +199,8 @@ class Retrieval:
 
     def finish(self) -> None:
         """Write the final response: counts, and the list of what failed."""
+        if self.counts.failed:
+            _log.warning("%d objects could not be sent to %s", self.counts.failed, self._destination())
         cancelled = self._message.cancelled and self.counts.remaining > 0
         code = status.CANCELLED if cancelled else self.counts.outcome
         data = None
@@ -205,7 +216,6 @@ class Retrieval:
 async def _discard(ahead: asyncio.Task[Ready]) -> None:
     """Wait for what was made ready in vain, and close it."""
     ahead.cancel()
-    try:
-        (await ahead).close()
-    except (asyncio.CancelledError, IsocenterError, OSError):
-        return
+    await asyncio.wait([ahead])
+    if not ahead.cancelled() and ahead.exception() is None:
+        ahead.result().close()

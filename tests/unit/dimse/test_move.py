@@ -274,6 +274,47 @@ async def test_moves_to_one_destination_wait_for_their_turn_and_say_so(tmp_path:
     assert 70 in remaining  # told while waiting
 
 
+def fill_one(server: LiveServer) -> None:
+    fill_series(server, 1)
+
+
+class _Stalled(Keeping):
+    """Answers its only object late."""
+
+    def message_end(self, asked: Association, message: Message) -> Any:
+        return self._later(asked, message)
+
+    async def _later(self, asked: Association, message: Message) -> None:
+        await asyncio.sleep(2.5)
+        super().message_end(asked, message)
+
+
+async def test_pending_responses_leave_every_second_of_a_long_sub_operation(tmp_path: Path) -> None:
+    async with moving(tmp_path, Destination(_Stalled()), lambda server: fill_series(server, 1)) as (
+        server,
+        _,
+    ):
+        replies = await moved(server)
+    assert [each.status for each in replies][-1] == 0
+    assert len(replies) >= 3
+
+
+async def test_a_cancel_is_heard_while_waiting_for_a_turn(tmp_path: Path) -> None:
+    stalled = _Stalled()
+    async with moving(tmp_path, Destination(stalled), fill_one) as (server, _):
+        first = asyncio.create_task(moved(server))
+        await asyncio.sleep(0.5)
+        async with association(server.port, STUDY_MOVE) as peer:
+            data = encoded(identifier("STUDY", {"StudyInstanceUID": STUDY}))
+            told = command(Field.C_MOVE_RQ, STUDY_MOVE, MoveDestination="DST")
+            asyncio.get_running_loop().call_later(0.2, peer.cancel, 1, 1)
+            second = await peer.exchange(1, told, data)
+        assert second.status == 0xFE00
+        assert not first.done()
+        assert (await first)[-1].status == 0
+    assert len(stalled.received) == 1
+
+
 async def test_an_object_without_a_class_fails_alone(tmp_path: Path) -> None:
     def fill(server: LiveServer) -> None:
         fill_series(server, 2)
