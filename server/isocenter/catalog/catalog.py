@@ -1,5 +1,4 @@
-"""The catalog of one dataset: its Delta Lake tables, written by the keeper, read at the versions the index
-names.
+"""The catalog of one dataset: its Delta Lake tables, each read at the version that the index names.
 
 Writers hand in record batches and the heads they build upon, and get new heads back; making those visible
 (one SQL transaction in the index) is the archive's work.  Readers ask for the files of a version.

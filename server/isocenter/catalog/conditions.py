@@ -239,7 +239,7 @@ class Conditions:
         return self.compare(term, of, "UN", column if typed else f"TRY_CAST({column} AS {cast})")
 
     def _private(self, term: Predicate, attribute: Attribute) -> str:
-        """A private attribute: each of its values, and the whole (text may hold a backslash)."""
+        """A private attribute: each of its values, which a backslash parts."""
         if isinstance(term, IsNull):
             return self._by_reference(term)
         whole = f"map_extract(private, {self._value(attribute.name)})[1]"

@@ -11,6 +11,7 @@ returns.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,12 +73,10 @@ class DeltaLog:
     def files(self, version: int) -> list[str]:
         """Names below the table of the data files of a version, oldest first."""
         actions = _actions(self._opened(version))
-        return [name for name, _ in sorted(actions.items(), key=lambda item: item[1]["modification_time"])]
+        return sorted(actions, key=lambda name: (actions[name]["modification_time"], name))
 
     def actions(self, version: int) -> dict[str, dict[str, int]]:
-        """The data files of a version: `size` in bytes, `num_records` and `modification_time` in
-        milliseconds.
-        """
+        """The data files of a version: `size` (bytes), `num_records`, `modification_time` (milliseconds)."""
         return _actions(self._opened(version))
 
     def schema(self, version: int) -> pa.Schema:
@@ -145,7 +144,7 @@ class DeltaLog:
         table: DeltaTable,
         added: Sequence[DataFile],
         *,
-        removed: Iterable[str] = (),
+        removed: Sequence[str] = (),
         seq: int | None = None,
         rearranged: bool = False,
     ) -> int:
@@ -228,7 +227,7 @@ class DeltaLog:
         versions = sorted({*keep, int(table.version())})
         return list(
             table.vacuum(
-                retention_hours=max(0, round(hours)),
+                retention_hours=math.ceil(hours),
                 dry_run=False,
                 enforce_retention_duration=False,
                 full=True,

@@ -21,6 +21,9 @@ from isocenter.dicom.evaluation import evaluate
 from isocenter.dicom.predicate import Predicate, from_json
 from isocenter.dicom.values import fold, fold_name, parse_age
 
+_REMEMBERED = 2048
+"""Longest text whose result is remembered."""
+
 _MACROS = """
 CREATE MACRO isocenter_text(x) AS trim(x, ' ' || chr(0));
 CREATE MACRO isocenter_fold(x) AS
@@ -99,12 +102,19 @@ def _holds(term: pa.Array, tag: pa.Array, fragment: pa.Array) -> pa.Array:
     return values.take(encoded.indices)
 
 
-@lru_cache(maxsize=4096)
 def _decide(term: str, tag: str, fragment: str | None) -> bool:
     if fragment is None:
         return evaluate(_predicate(term), {})
+    decide = _evaluate_once if len(fragment) <= _REMEMBERED else _evaluate
+    return decide(term, tag, fragment)
+
+
+def _evaluate(term: str, tag: str, fragment: str) -> bool:
     element = json.loads(fragment)
     return evaluate(_predicate(term), {tag: element} if tag else element)
+
+
+_evaluate_once = lru_cache(maxsize=4096)(_evaluate)
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,4 @@
-"""Questions to the catalog: predicate, level and columns become one DuckDB query over files, tail and
-tombstones.
+"""Questions to the catalog: one DuckDB query over files, tail and tombstones.
 
 A `Scope` says exactly which rows exist: the data files of the visible version, the tail that is not flushed
 yet, and the tombstones.  An `Engine` keeps one warm DuckDB; it may be asked from several threads.
@@ -18,7 +17,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,6 @@ class _Rows:
     columns: dict[str, pa.DataType]
     unconverted: frozenset[str]
     source: str
-    dead: pa.Table | None = field(default=None)
 
 
 class Engine:
@@ -84,8 +83,6 @@ class Engine:
             self._connection.execute("SET memory_limit=$1", [memory_limit])
         folding.register(self._connection)
         self._lock = threading.Lock()
-        self._schemas: dict[str, dict[str, pa.DataType]] = {}
-        self._marks: dict[str, frozenset[str]] = {}
         self._dead: tuple[tuple[str, ...], pa.Table, pa.Table] | None = None
 
     def close(self) -> None:
@@ -117,12 +114,10 @@ class Engine:
             scope: which rows exist.
             level: patient, study, series or instance.
             predicate: None is everything.
-            columns: keywords, dotted paths into sequences, private names `gggg,CREATOR,ee`, columns of ours,
-            or `*`;
-                None gives the attributes of the index at this level and above that occur.
-            order: pairs of column and `asc` or `desc`. Otherwise instances come in the order of the files,
-            each
-                by study, series and InstanceNumber; the levels above by their keys.
+            columns: keywords, dotted paths into sequences, private names `gggg,CREATOR,ee`, columns of
+                ours, or `*`; None gives the attributes of the index at this level and above that occur.
+            order: pairs of column and `asc` or `desc`. Otherwise instances come in the order of the files
+                (each is sorted by study, series, InstanceNumber), the levels above by their keys.
             limit: at most so many rows.
             offset: leave out so many rows first.
 
@@ -142,14 +137,12 @@ class Engine:
         with self._rows(scope) as (cursor, rows):
             conditions = Conditions(rows.columns, rows.unconverted, computed)
             sql = count_sql(level, conditions, Everything() if predicate is None else predicate)
-            found = cursor.execute(rows.source + sql, conditions.parameters).fetchone()
+            found = cursor.execute(rows.source + sql, conditions.parameters).fetchall()
             cursor.close()
-            return int(found[0]) if found else 0
+            return int(found[0][0])
 
     def run(self, scope: Scope, sql: str, tables: Mapping[str, pa.Table]) -> pa.RecordBatchReader:
-        """A SELECT of ours over `live`, the rows of a scope, and Arrow tables by name; never a user's
-        text.
-        """
+        """A SELECT of ours (never a user's) over `live`, the rows of a scope, and Arrow tables by name."""
         with self._rows(scope) as (cursor, rows):
             for name, table in tables.items():
                 cursor.register(name, table)
@@ -161,7 +154,12 @@ class Engine:
 
     def columns(self, scope: Scope) -> dict[str, pa.DataType]:
         """The columns that occur, with their Arrow types."""
-        return self._columns(scope)
+        found: dict[str, pa.DataType] = {}
+        for path in scope.files:
+            found |= _columns_of(path)
+        if scope.tail is not None:
+            found |= {item.name: item.type for item in scope.tail.schema}
+        return found
 
     # -- the rows of a scope ---------------------------------------------------------------------------
 
@@ -169,39 +167,17 @@ class Engine:
     def _rows(self, scope: Scope) -> Iterator[tuple[duckdb.DuckDBPyConnection, _Rows]]:
         cursor = self._connection.cursor()
         try:
-            columns = self._columns(scope)
+            columns = self.columns(scope)
             dead = self._dead_rows(scope)
             if scope.tail is not None:
                 cursor.register("_tail", scope.tail)
             if dead is not None:
                 cursor.register("_dead", dead)
             source = source_sql(scope, columns, dead is not None)
-            yield cursor, _Rows(columns, self._unconverted(scope), source, dead)
+            yield cursor, _Rows(columns, _unconverted(scope), source)
         except BaseException:
             cursor.close()
             raise
-
-    def _columns(self, scope: Scope) -> dict[str, pa.DataType]:
-        found: dict[str, pa.DataType] = {}
-        for path in scope.files:
-            if path not in self._schemas:
-                schema = pq.read_schema(path)
-                self._schemas[path] = {item.name: item.type for item in schema}
-            found |= self._schemas[path]
-        if scope.tail is not None:
-            found |= {item.name: item.type for item in scope.tail.schema}
-        return found
-
-    def _unconverted(self, scope: Scope) -> frozenset[str]:
-        """Names of attributes of which some row of the scope has its value in `json` only."""
-        found: set[str] = set()
-        for path in scope.files:
-            if path not in self._marks:
-                self._marks[path] = _marks(pq.read_table(path, columns=["_unconverted"]))
-            found |= self._marks[path]
-        if scope.tail is not None:
-            found |= _marks(scope.tail)
-        return frozenset(found)
 
     def _dead_rows(self, scope: Scope) -> pa.Table | None:
         """The sequences of dead rows; the UIDs are compared here, once, not in every question."""
@@ -228,7 +204,7 @@ class Engine:
             if scope.tail is not None:
                 cursor.register("_tail", scope.tail)
             return cursor.sql(
-                f"{source_sql(scope, self._columns(scope), False)} SELECT DISTINCT i._seq AS seq "
+                f"{source_sql(scope, self.columns(scope), False)} SELECT DISTINCT i._seq AS seq "
                 "FROM live i JOIN _tombstone t "
                 "ON t.sop_key = i._sop_key AND t.uid = i.SOPInstanceUID AND i._seq <= t.seq"
             ).to_arrow_table()
@@ -260,8 +236,26 @@ def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> 
     return f"WITH live AS NOT MATERIALIZED (SELECT *{lacking} FROM ({rows}){where}) "
 
 
-def _marks(table: pa.Table) -> frozenset[str]:
-    """The keywords in `_unconverted`."""
+@lru_cache(maxsize=4096)
+def _columns_of(path: str) -> dict[str, pa.DataType]:
+    """The columns of a data file, which never changes."""
+    return {item.name: item.type for item in pq.read_schema(path)}
+
+
+@lru_cache(maxsize=4096)
+def _unconverted_of(path: str) -> frozenset[str]:
+    return _keywords(pq.read_table(path, columns=["_unconverted"]))
+
+
+def _unconverted(scope: Scope) -> frozenset[str]:
+    """Names of attributes of which some row of the scope has a value that does not fit its column."""
+    found = [_unconverted_of(path) for path in scope.files]
+    if scope.tail is not None:
+        found.append(_keywords(scope.tail))
+    return frozenset().union(*found)
+
+
+def _keywords(table: pa.Table) -> frozenset[str]:
     columns = [chunk.keys for chunk in table.column("_unconverted").chunks]
     return frozenset(name for keys in columns for name in keys.unique().to_pylist())
 
