@@ -19,10 +19,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from generated_catalog import facts, header, instances, quick_batches, series, template
 
 from isocenter.archive import Archive, Dataset
 from isocenter.catalog.catalog import INSTANCES
+from isocenter.catalog.columns import OWN
 from isocenter.config import Settings
 from isocenter.dicom.attributes import INDEX, lookup
 from isocenter.dicom.levels import Level
@@ -58,10 +60,10 @@ def grown(count: int) -> Path:
 
 
 def _shape() -> str:
-    """A few letters that are others when the index has other tables, columns or indices."""
-    tables = schema.metadata.sorted_tables
+    """A few letters that are others when index or catalog have other columns, or the index other indices."""
+    tables = schema.metadata.tables.values()
     told = [(t.name, [c.name for c in t.columns], sorted(str(i.name) for i in t.indexes)) for t in tables]
-    return hashlib.sha256(repr((_VERSION, told)).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr((_VERSION, str(OWN), sorted(told))).encode()).hexdigest()[:8]
 
 
 def copy(count: int, to: Path) -> Path:
@@ -80,11 +82,18 @@ def _make(folder: Path, count: int) -> None:
             while group := list(islice(puts, min(_GROUP, left))):
                 left -= len(group)
                 last = _commit(dataset, group)
-            heads = dataset.catalog.append({INSTANCES: [batch]}, seq=last, heads=dataset.index.reader.heads())
-            dataset.index.writer.flush_done(last, heads)
+            _flush(dataset, batch, last)
         assert dataset.count(Level.INSTANCE) == count
-        getattr(dataset, "compact", lambda: None)()
+        dataset.compact()
         dataset.vacuum(hours=0.0)
+
+
+def _flush(dataset: Dataset, batch: pa.RecordBatch, last: int) -> None:
+    """What a flush does, with rows that are made already; no series is in two batches."""
+    derived = dataset.flushing.derived([], pa.Table.from_batches([batch]), ())
+    rows = {INSTANCES: [batch], **derived}
+    heads = dataset.catalog.append(rows, seq=last, heads=dataset.index.reader.heads())
+    dataset.index.writer.flush_done(last, heads)
 
 
 def _commit(dataset: Dataset, group: Sequence[Put]) -> int:

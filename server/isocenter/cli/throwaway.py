@@ -54,7 +54,7 @@ def server(data: Path | None = None, *, workers: int = 2, log: Path | None = Non
         if data is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-"))
             data = Path(folder)
-        words = stack.enter_context(open(log, "wb") if log else tempfile.TemporaryFile())  # noqa: SIM115
+        words = stack.enter_context(open(log, "w+b") if log else tempfile.TemporaryFile())  # noqa: SIM115
         command = [sys.executable, "-m", "isocenter", "serve", "--data", str(data)]
         command += ["--http-port", "0", "--dicom-port", "0", "--workers", str(workers)]
         process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
