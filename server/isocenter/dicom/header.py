@@ -15,6 +15,7 @@ from struct import Struct
 
 from isocenter.dicom import _keys
 from isocenter.dicom._elements import BIG, EXPLICIT, IMPLICIT, Element, Pick, Pixels, Syntax, Wanted
+from isocenter.dicom._keys import text_of_value
 from isocenter.dicom._limits import DEFAULT, Limits, UnreadableHeader
 from isocenter.dicom._meta import find_meta, look
 from isocenter.dicom._walker import Walker
@@ -26,7 +27,16 @@ from isocenter.dicom.uids import (
     is_deflated,
 )
 
-__all__ = ["Element", "Header", "IndexKeys", "Limits", "PixelData", "UnreadableHeader", "read_header"]
+__all__ = [
+    "Element",
+    "Header",
+    "IndexKeys",
+    "Limits",
+    "PixelData",
+    "UnreadableHeader",
+    "read_header",
+    "text_of_value",
+]
 
 PixelData = Pixels
 IndexKeys = dict[str, str]

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isocenter.dicom import charset
-from isocenter.dicom._dictionary_table import KEYWORDS, TAGS
-from isocenter.dicom._keys import text_of_value
-from isocenter.dicom.header import Element, read_header
+from isocenter.dicom.attributes import lookup
+from isocenter.dicom.header import Element, read_header, text_of_value
 from isocenter.dicom.levels import Level
 from isocenter.dicom.matching import KeyValue
 from isocenter.dicom.predicate import Equal, OneOf, Predicate, all_of
@@ -20,7 +19,7 @@ from isocenter.dimse.models import Root
 from isocenter.errors import BadRequest, UnreadableObject
 from isocenter.network.identifiers import Key
 
-_CHARACTER_SET = KEYWORDS["SpecificCharacterSet"]
+_CHARACTER_SET = lookup("SpecificCharacterSet").tag
 _GROUP_LENGTH = 0x0000FFFF  # element number 0000 of any group
 
 
@@ -138,8 +137,7 @@ def _own(item: list[Element], outer: charset.CharacterSet) -> charset.CharacterS
 
 
 def _name(tag: int) -> str:
-    known = TAGS.get(tag)
-    return known[2] if known and known[2] else f"{tag:08X}"
+    return lookup(f"{tag:08X}").name
 
 
 def _requested(name: str, value: KeyValue) -> Key:
