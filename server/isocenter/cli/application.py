@@ -155,16 +155,14 @@ def reindex(
     dataset: Dataset = "main",
     source: Annotated[
         str, typer.Option("--from", help="catalog (index only) or objects (index and catalog).")
-    ] = "objects",
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that read objects.")] = 2,
+    ] = "catalog",
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the index, or index and catalog, of a stopped server. Can be interrupted and run again."""
     from isocenter.cli.upkeep import reindex as run
     from isocenter.config import load
 
-    settings = load(_flags(data=data), file=config)
-    raise typer.Exit(run(settings, dataset, source=source, workers=workers, as_json=as_json))
+    raise typer.Exit(run(load(_flags(data=data), file=config), dataset, source=source, as_json=as_json))
 
 
 @application.command()

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from isocenter.archive import Archive
+from isocenter.archive.rebuild import rebuild
 from isocenter.archive.verify import Report
 from isocenter.archive.verify import verify as verify_archive
 from isocenter.cli import output
 from isocenter.config import Settings
-from isocenter.errors import NotFound
+from isocenter.errors import BadRequest, NotFound
+from isocenter.objects import LocalStore
+from isocenter.supervisor import only_server_of
 
 MEANINGS = {
     "missing": "named, but its file is not there: restore it from a backup",
@@ -53,6 +56,29 @@ def _print(report: Report) -> None:
             output.err.print(
                 f"{finding.kind}: {finding.subject}", highlight=False, soft_wrap=True, markup=False
             )
+
+
+def reindex(settings: Settings, dataset: str, *, source: str, as_json: bool) -> int:
+    """Rebuild a dataset that nobody has open; exit code 1 if an object could not be read or is missing."""
+    _require(settings)
+    if source not in ("catalog", "objects"):
+        raise BadRequest(f"No source {source!r}", hint="catalog (index only) or objects (index and catalog)")
+    if dataset not in settings.all_datasets():
+        raise NotFound(f"No dataset {dataset!r}", hint="one of " + ", ".join(settings.all_datasets()))
+    objects = contextlib.closing(LocalStore(settings.data / "objects"))
+    with only_server_of(settings.data), objects as store, _told(quiet=as_json) as tell:
+        done = rebuild(settings, dataset, store, source=source, progress=tell)  # type: ignore[arg-type]
+    if as_json:
+        output.tell_json(asdict(done))
+    else:
+        output.out.print(f"{done.instances} instances are in the new index", highlight=False)
+        if done.kept:
+            output.out.print(f"What was there before is in {done.kept}", style="dim", highlight=False)
+        for path in done.missing:
+            output.err.print(f"missing: {path}", highlight=False, soft_wrap=True, markup=False)
+        for path, reason in done.unreadable.items():
+            output.err.print(f"unreadable: {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
+    return 1 if done.missing or done.unreadable else 0
 
 
 def _require(settings: Settings) -> None:
