@@ -84,6 +84,7 @@ for _name, _sql in OWN.items():
 COMPUTED_COLUMNS: dict[str, Column] = {name: source[0] for name, source in _SOURCES.items()}
 assert {name for names in COMPUTED.values() for name in names} <= COMPUTED_COLUMNS.keys()
 
+_PATIENT_OF_STUDY = "p.patient_key = s.patient_key AND p.identity = s.patient_identity AND p.v1 IS NULL"
 _UNIQUE = {"StudyInstanceUID": "study_key", "SeriesInstanceUID": "series_key", "SOPInstanceUID": "sop_key"}
 
 
@@ -222,7 +223,8 @@ class Conditions:
             key = f"{alias}.{_UNIQUE[column.name]}"
             return self._take(same_uid(self.dialect, key, f"{alias}.{quoted(column.sql)}", values))
         if column.name.startswith("NumberOfPatientRelated") and self.root is not Level.PATIENT:
-            raise Unsupported(f"The index counts {column.name} at the patient level only")
+            counted = self._take(compare(self.dialect, term, column, _Place("p", column)))
+            return f"EXISTS (SELECT 1 FROM patient p WHERE {_PATIENT_OF_STUDY} AND {counted})"
         shown = self._take(compare(self.dialect, term, column, _Place(alias, column)))
         if isinstance(term, IsNull) or column.name not in BY_NAME or column.level is Level.INSTANCE:
             return shown
@@ -279,7 +281,9 @@ class _OtherPlace:
 
     @property
     def sent(self) -> str:
-        return "c.number" if self.column.shape == "integer" else "c.value"
+        return {"integer": "c.number", "text": "c.compared", "uid": "c.compared"}.get(
+            self.column.shape, "c.value"
+        )
 
     @property
     def compared(self) -> str:

@@ -19,8 +19,6 @@ from isocenter.index.database import Session, quoted
 from isocenter.index.records import Snapshot
 from isocenter.index.schema import VERSIONED, Versioned
 
-_BATCH = 5000
-
 
 @dataclass(slots=True)
 class Epoch:
@@ -169,18 +167,19 @@ def _agree(one: str, other: str, columns: tuple[str, ...]) -> str:
 _NEEDED = "EXISTS (SELECT 1 FROM snapshot WHERE epoch >= v0 AND epoch < v1)"
 
 
-def prune_some(session: Session) -> int:
-    """Delete rows that ended and that no snapshot sees, some thousands at most; how many went."""
-    gone = 0
-    for table in VERSIONED.values():
-        name = quoted(table.name)
-        gone += session.run(
-            f"DELETE FROM {name} WHERE id IN"
-            f" (SELECT id FROM {name} WHERE v1 IS NOT NULL AND NOT {_NEEDED} LIMIT {_BATCH - gone})"
-        )
-        if gone >= _BATCH:
-            return gone
-    return gone
+def prunable(session: Session, table: Versioned) -> list[int]:
+    """The ids of rows that ended and that no snapshot sees.
+
+    None of them can be needed again: a snapshot taken later sees only what has not ended.  So a read
+    transaction may look for them, and writers need not wait for it.
+    """
+    text = f"SELECT id FROM {quoted(table.name)} WHERE v1 IS NOT NULL AND NOT {_NEEDED}"
+    return [row[0] for row in session.rows(text)]
+
+
+def prune_rows(session: Session, table: Versioned, ids: Sequence[int]) -> None:
+    """Delete these rows."""
+    session.many(f"DELETE FROM {quoted(table.name)} WHERE id = ?", [(row,) for row in ids])
 
 
 def prune_values(session: Session) -> int:

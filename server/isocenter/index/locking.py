@@ -9,6 +9,7 @@ Not here: the transaction itself, nor locks of PostgreSQL.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from isocenter.errors import Unavailable
+from isocenter.errors import NoSpace, Unavailable
 
 
 class WriterQueue:
@@ -55,7 +56,12 @@ class WriterQueue:
 
     def _take(self, path: Path, deadline: float) -> int:
         """A descriptor that holds the lock; one of its own each time, since locks belong to descriptors."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoSpace("No space is left for the index") from error
+            raise Unavailable("The index cannot be locked", hint="check the rights of its folder") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor

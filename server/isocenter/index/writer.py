@@ -14,6 +14,9 @@ from isocenter.index import changes, epochs, leases, removal
 from isocenter.index.database import Database
 from isocenter.index.ingest import Ingest, prepare
 from isocenter.index.records import Deleted, Lease, OnConflict, Outcome, Put, Snapshot
+from isocenter.index.schema import VERSIONED
+
+_PRUNED_AT_ONCE = 2000
 
 
 class Writer:
@@ -190,13 +193,17 @@ class Writer:
     def prune(self) -> int:
         """Delete rows that no snapshot needs, some thousands a turn; how many went in all."""
         gone = 0
-        while True:
+        for table in VERSIONED.values():
+            with self.database.read() as reading:
+                ids = epochs.prunable(reading, table)
+            for start in range(0, len(ids), _PRUNED_AT_ONCE):
+                with self.database.write() as session:
+                    epochs.prune_rows(session, table, ids[start : start + _PRUNED_AT_ONCE])
+            gone += len(ids)
+        if gone:
             with self.database.write() as session:
-                some = epochs.prune_some(session)
-                if not some:
-                    epochs.prune_values(session) if gone else None
-                    return gone
-            gone += some
+                epochs.prune_values(session)
+        return gone
 
     # -- the rest --------------------------------------------------------------------------------------
 

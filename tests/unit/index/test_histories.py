@@ -243,5 +243,5 @@ def test_random_histories_end_like_the_model(place: str | Path, seed: int) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_many_random_histories(tmp_path: Path) -> None:
-    for seed in range(100, 400):
+    for seed in range(100, 200):
         run(tmp_path / f"{seed}.db", seed, 60)

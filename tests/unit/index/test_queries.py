@@ -150,6 +150,22 @@ class TestLevels:
         assert index.reader.count(Level.STUDY, Like(("ModalitiesInStudy",), "MR*")) == 2
         assert index.reader.count(Level.STUDY, Not(Equal(("ModalitiesInStudy",), "MR"))) == 1
 
+    def test_the_studies_of_a_patient_can_be_asked_for_at_every_level(self, index: Index) -> None:
+        index.writer.commit([put(1, PatientID="7"), put(2, PatientID="7"), put(3)])
+        for level, count in ((Level.PATIENT, 1), (Level.STUDY, 2), (Level.SERIES, 2), (Level.INSTANCE, 2)):
+            assert index.reader.count(level, Equal(("NumberOfPatientRelatedStudies",), 2)) == count
+
+    def test_every_one_of_several_values_that_are_not_shown_is_matched(self, index: Index) -> None:
+        index.writer.commit([put(1, 1, 1, OtherPatientIDs="A", PatientAge="030Y")])
+        index.writer.commit([put(1, 1, 2, OtherPatientIDs="B\\ C D", PatientAge="040Y")])
+        for predicate in (
+            Equal(("OtherPatientIDs",), "C D"),
+            Like(("OtherPatientIDs",), "C*D"),
+            Equal(("PatientAge",), "040Y"),
+            Range(("PatientAge",), "035Y", None),
+        ):
+            assert index.reader.count(Level.STUDY, predicate) == 1, predicate
+
     def test_two_conditions_below_meet_in_one_series(self, index: Index) -> None:
         index.writer.commit([put(1, 1, 1, BodyPartExamined="HEAD"), put(1, 2, 1, Modality="MR")])
         tree = And((Equal(("Modality",), "MR"), Equal(("BodyPartExamined",), "HEAD")))
