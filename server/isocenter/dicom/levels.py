@@ -5,10 +5,10 @@ Standard library only: the client imports it.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """A level of the Query/Retrieve information model; its value is the word used in our APIs."""
 
     PATIENT = "patient"

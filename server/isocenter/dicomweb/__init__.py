@@ -1,8 +1,9 @@
 """DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS (row 8)."""
 
 from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies, wado
+from isocenter.http.application import Route
 
-routes = [
+routes: list[Route] = [
     *studies.routes,
     *qido.routes,
     *metadata.routes,

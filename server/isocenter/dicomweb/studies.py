@@ -7,6 +7,7 @@ from isocenter.dicomweb.paths import ROOT, STUDY
 from isocenter.dicomweb.qido import SearchHandler
 from isocenter.dicomweb.stow import StoreHandler
 from isocenter.dicomweb.wado import RetrieveHandler
+from isocenter.http.application import Route
 
 
 class Studies(StoreHandler, SearchHandler):
@@ -17,7 +18,7 @@ class Study(StoreHandler, RetrieveHandler):
     """One study: retrieve (GET) and store into it (POST)."""
 
 
-routes = [
+routes: list[Route] = [
     (ROOT + r"/studies/?", Studies, {"level": Level.STUDY}),
     (ROOT + STUDY, Study),
 ]
