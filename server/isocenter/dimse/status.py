@@ -15,6 +15,9 @@ from isocenter.errors import (
     UnreadableObject,
 )
 
+MOST = 64
+"""Characters of an error comment (LO)."""
+
 SUCCESS = 0x0000
 CANCELLED = 0xFE00
 PENDING = 0xFF00
@@ -59,5 +62,7 @@ def of_error(error: BaseException) -> tuple[int, str]:
     """Status and error comment for what failed; 0110 for what has no status of its own."""
     for kind, status, comment in _OF_ERROR:
         if isinstance(error, kind):
-            return status, comment
+            # What makes an object unreadable is said in our own words, which hold no value of it.
+            told = error.message if isinstance(error, UnreadableObject) else comment
+            return status, told[:MOST]
     return PROCESSING_FAILURE, "processing failure"

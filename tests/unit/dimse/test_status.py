@@ -38,6 +38,11 @@ def test_an_error_has_its_status_and_a_short_comment(error: Exception, code: int
     assert "Doe" not in comment
 
 
+def test_what_makes_an_object_unreadable_is_told() -> None:
+    missing = UnreadableObject("The data set has no StudyInstanceUID, SeriesInstanceUID, SOPInstanceUID")
+    assert status.of_error(missing)[1] == "The data set has no StudyInstanceUID, SeriesInstanceUID, SOPInst"
+
+
 @pytest.mark.parametrize(("error", "code"), ERRORS, ids=lambda each: type(each).__name__)
 async def test_a_store_that_fails_is_answered_with_it_and_the_association_goes_on(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
