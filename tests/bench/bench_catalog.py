@@ -146,11 +146,10 @@ def _bytes(image: object) -> bytes:
 
 def flushing() -> list[Row]:
     """A flush of 20,000 rows, derived tables, and the compaction of ten of them."""
-    batches = list(quick_batches(200_000, 20_000))
     with folder() as place, Engine() as engine:
         catalog, heads, times, deriving = Catalog(place), {}, [], []
         seq = 0
-        for batch in batches:
+        for batch in quick_batches(200_000, 20_000):
             seq += batch.num_rows
             started = time.perf_counter()
             scope = Scope(

@@ -9,7 +9,7 @@ Not here: geometry (`volumes`), when to derive (the archive).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -49,10 +49,32 @@ def derive(engine: Engine, scope: Scope, seq: int = NOW) -> dict[str, pa.Table]:
         scope: the files of the head, the rows to be flushed as tail, the tombstones.
         seq: the sequence that the rows carry.
     """
-    touched = touched_series(engine, scope)
+    made: dict[str, list[pa.Table]] = {SERIES: [], VOLUMES: []}
+    for part, touched in _parts(engine, scope, touched_series(engine, scope)):
+        made[SERIES].append(_series(engine, part, touched, seq))
+        made[VOLUMES].append(_volumes(engine, part, touched, seq))
+    return {
+        name: pa.concat_tables(tables, promote_options="default") for name, tables in made.items() if tables
+    }
+
+
+def _parts(engine: Engine, scope: Scope, touched: pa.Table) -> Iterator[tuple[Scope, pa.Table]]:
+    """The touched series that are in the tail alone, most of them, and those that files hold rows of.
+
+    Reading all columns of all files for a few series is what this saves.
+    """
     if not touched.num_rows:
-        return {}
-    return {SERIES: _series(engine, scope, touched, seq), VOLUMES: _volumes(engine, scope, touched, seq)}
+        return
+    stored = touched.slice(0, 0)
+    if scope.files:
+        sql = f"SELECT DISTINCT {', '.join(_KEYS[:2])} FROM live WHERE {_TOUCHED}"
+        keys = engine.run(Scope(scope.files), sql, {"_touched": touched}).read_all()
+        stored = touched.join(keys, keys=list(_KEYS[:2]), join_type="left semi")
+    fresh = touched.join(stored.select(_KEYS), keys=list(_KEYS), join_type="left anti")
+    if fresh.num_rows:
+        yield Scope((), scope.tail, scope.tombstones), fresh
+    if stored.num_rows:
+        yield scope, stored
 
 
 def touched_series(engine: Engine, scope: Scope) -> pa.Table:
@@ -71,6 +93,15 @@ def touched_series(engine: Engine, scope: Scope) -> pa.Table:
 
 
 _TOUCHED = "(_study_key, _series_key) IN (SELECT _study_key, _series_key FROM _touched)"
+_FEW = 64
+
+
+def _among(touched: pa.Table) -> str:
+    """The condition on rows of touched series; few studies are named, so that row groups are passed over."""
+    studies = touched["_study_key"].unique().to_pylist()
+    if len(studies) > _FEW:
+        return _TOUCHED
+    return f"_study_key IN ({', '.join(map(str, studies))}) AND {_TOUCHED}"
 
 
 def _series(engine: Engine, scope: Scope, touched: pa.Table, seq: int) -> pa.Table:
@@ -82,7 +113,7 @@ def _series(engine: Engine, scope: Scope, touched: pa.Table, seq: int) -> pa.Tab
         f"SELECT {keys}, CAST({int(seq)} AS BIGINT) AS _seq, count(*) AS instances, "
         "CAST(sum(_size) AS BIGINT) AS size, "
         f"list_filter([{varies}], lambda x: x IS NOT NULL) AS varies, {values} "
-        f"FROM live WHERE {_TOUCHED} GROUP BY {keys}"
+        f"FROM live WHERE {_among(touched)} GROUP BY {keys}"
     )
     found = engine.run(scope, sql, {"_touched": touched}).read_all()
     return _with_gone(found, touched, seq)
@@ -121,19 +152,28 @@ def _with_gone(found: pa.Table, touched: pa.Table, seq: int) -> pa.Table:
 def _volumes(engine: Engine, scope: Scope, touched: pa.Table, seq: int) -> pa.Table:
     present = engine.columns(scope)
     names = [name for name in _PLANE if name in present]
-    frames = "NumberOfFrames > 1" if "NumberOfFrames" in present else "false"
-    groups = ", ".join(
-        f"CASE WHEN {frames} THEN json_extract_string(json, '$.\"{tag}\"') END AS {name}"
-        for name, tag in (("shared", "52009229"), ("per_frame", "52009230"))
-    )
+    groups = _functional_groups(engine, scope, touched, present)
     listed = ", ".join(identifier(name) for name in (*_KEYS, *names))
     order = ", ".join((*_KEYS, *(["InstanceNumber"] if "InstanceNumber" in present else []), "_seq"))
-    sql = f"SELECT {listed}, {groups} FROM live WHERE {_TOUCHED} ORDER BY {order}"
+    sql = f"SELECT {listed}, {groups} FROM live WHERE {_among(touched)} ORDER BY {order}"
     rows = engine.run(scope, sql, {"_touched": touched}).read_all().to_pylist()
     made: list[dict[str, Any]] = []
     for keys, instances in groupby(rows, key=lambda row: tuple(row[name] for name in _KEYS)):
         made += _of_series(dict(zip(_KEYS, keys, strict=True)), list(instances), seq)
     return _with_gone(pa.Table.from_pylist(made, volumes.SCHEMA), touched, seq)
+
+
+def _functional_groups(engine: Engine, scope: Scope, touched: pa.Table, present: Collection[str]) -> str:
+    """The functional groups of multi-frame images; headers are large and are read only where there are
+    such.
+    """
+    found = 0
+    if "NumberOfFrames" in present:
+        sql = f"SELECT count(*) AS found FROM live WHERE NumberOfFrames > 1 AND {_among(touched)}"
+        found = engine.run(scope, sql, {"_touched": touched}).read_all()["found"][0].as_py()
+    value = "CASE WHEN NumberOfFrames > 1 THEN json_extract_string(json, '$.\"{}\"') END" if found else "NULL"
+    groups = (("shared", "52009229"), ("per_frame", "52009230"))
+    return ", ".join(f"{value.format(tag)} AS {name}" for name, tag in groups)
 
 
 def _of_series(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -107,11 +108,11 @@ def _plane(where: Mapping[str, Any], instance: Mapping[str, Any]) -> Plane | Non
 
 
 def _numbers(found: Any, count: int) -> TypeGuard[Sequence[float]]:
-    return (
-        isinstance(found, (list, tuple))
-        and len(found) == count
-        and all(isinstance(number, (int, float)) and np.isfinite(number) for number in found)
-    )
+    """Whether these are so many finite numbers."""
+    try:
+        return found is not None and len(found) == count and isfinite(sum(found))
+    except TypeError:
+        return False
 
 
 _MACROS = {

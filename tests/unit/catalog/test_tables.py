@@ -152,6 +152,22 @@ def test_newest_keeps_all_volumes_of_the_last_derivation() -> None:
     assert np.array_equal(newest(keys), [1, 2, 3])
 
 
+def test_the_frames_of_a_multi_frame_image_are_a_volume(catalog: Catalog, engine: Engine, made: Any) -> None:
+    (header,) = slices("1", range(1))
+    places = [{"00200032": {"vr": "DS", "Value": [0, 0, z * 3]}} for z in range(4)]
+    planes = [{"00209113": {"vr": "SQ", "Value": [place]}} for place in places]
+    shared = {
+        "00209116": {"vr": "SQ", "Value": [{"00200037": {"vr": "DS", "Value": [1, 0, 0, 0, 1, 0]}}]},
+    }
+    header["00280008"] = {"vr": "IS", "Value": [4]}
+    header["52009229"] = {"vr": "SQ", "Value": [shared]}
+    header["52009230"] = {"vr": "SQ", "Value": planes}
+    kept = Kept(catalog, engine, made)
+    kept.flush([header] + slices("2", range(3)))
+    rows = kept.sql("SELECT SeriesInstanceUID AS uid, images, slice_spacing AS d FROM volumes ORDER BY 1")
+    assert rows == [{"uid": "1.1.1", "images": 4, "d": 3.0}, {"uid": "1.1.2", "images": 3, "d": 2.0}]
+
+
 def test_an_empty_dataset_answers(catalog: Catalog, engine: Engine, made: Any) -> None:
     kept = Kept(catalog, engine, made)
     empty = made(slices("1", range(1)), 1).slice(0, 0)
