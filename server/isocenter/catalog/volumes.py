@@ -181,7 +181,7 @@ def _alike(one: Plane, other: Plane) -> bool:
 
 def _measure(group: Sequence[Plane]) -> dict[str, Any]:
     first = group[0]
-    rows, columns = (np.array(first.orientation[n : n + 3]) for n in (0, 3))
+    rows, columns = (np.array(first.orientation[n : n + 3], dtype=np.float64) for n in (0, 3))
     normal = np.cross(rows, columns)
     length = float(np.linalg.norm(normal))
     measured: dict[str, Any] = {

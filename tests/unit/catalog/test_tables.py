@@ -163,7 +163,7 @@ def test_the_frames_of_a_multi_frame_image_are_a_volume(catalog: Catalog, engine
     header["52009229"] = {"vr": "SQ", "Value": [shared]}
     header["52009230"] = {"vr": "SQ", "Value": planes}
     kept = Kept(catalog, engine, made)
-    kept.flush([header] + slices("2", range(3)))
+    kept.flush([header, *slices("2", range(3))])
     rows = kept.sql("SELECT SeriesInstanceUID AS uid, images, slice_spacing AS d FROM volumes ORDER BY 1")
     assert rows == [{"uid": "1.1.1", "images": 4, "d": 3.0}, {"uid": "1.1.2", "images": 3, "d": 2.0}]
 
