@@ -36,12 +36,13 @@ def serve(settings: Settings) -> None:
         Unavailable: a port is taken, or children cannot start.
         Forbidden: it would listen beyond this machine though no token exists.
     """
-    from isocenter.keeper import keeper
-
     log_to_standard_error()
     with only_server_of(settings.data), contextlib.ExitStack() as stack:
         _check_exposure(settings)
         _make_metrics_folder(settings)
+        from isocenter import metrics  # reads where that folder is when it is imported
+        from isocenter.keeper import keeper
+
         sockets = bind(settings)
         stack.callback(sockets.close)
         secret = new_secret()
@@ -51,7 +52,8 @@ def serve(settings: Settings) -> None:
             _greet(settings, sockets)
 
         work = functools.partial(worker, local=digest_of(secret))
-        Supervisor(settings, sockets, worker=work, keeper=keeper, on_ready=ready).run()
+        lost = metrics.forget_process
+        Supervisor(settings, sockets, worker=work, keeper=keeper, on_ready=ready, on_lost=lost).run()
 
 
 def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: bytes) -> None:

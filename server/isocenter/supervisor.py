@@ -142,6 +142,7 @@ class Supervisor:
         worker, keeper: importable functions `(settings, sockets, pipe)`. They send `"ready"` once and
             `"alive"` at least every second on the pipe, and stop on SIGTERM or when the pipe closes.
         on_ready: called once, when every child has said that it is ready.
+        on_lost: called with the process id of a child that is gone.
     """
 
     def __init__(
@@ -152,11 +153,13 @@ class Supervisor:
         worker: Main,
         keeper: Main,
         on_ready: Callable[[], None],
+        on_lost: Callable[[int], None] = lambda pid: None,
     ) -> None:
         self._settings = settings
         self._sockets = sockets
         self._mains = {f"worker-{n}": worker for n in range(settings.workers)} | {"keeper": keeper}
         self._on_ready = on_ready
+        self._on_lost = on_lost
         self._children: dict[str, Child] = {}
         self._crashes: deque[float] = deque()
         self._stopping = False
@@ -227,6 +230,8 @@ class Supervisor:
 
     def _forget(self, child: Child) -> None:
         child.process.join()
+        if child.process.pid is not None:
+            self._on_lost(child.process.pid)
         child.process.close()
         child.pipe.close()
 
