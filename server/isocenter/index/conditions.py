@@ -84,6 +84,13 @@ for _name, _sql in OWN.items():
 COMPUTED_COLUMNS: dict[str, Column] = {name: source[0] for name, source in _SOURCES.items()}
 assert {name for names in COMPUTED.values() for name in names} <= COMPUTED_COLUMNS.keys()
 
+_LINKS = {
+    Level.PATIENT: ("p.patient_key, p.identity", "s.patient_key, s.patient_identity"),
+    Level.STUDY: ("s.study_key", "e.study_key"),
+    Level.SERIES: ("e.study_key, e.series_key", "i.study_key, i.series_key"),
+}
+"""Which columns of a row, and of the rows one level below, say that they belong together."""
+
 _PATIENT_OF_STUDY = "p.patient_key = s.patient_key AND p.identity = s.patient_identity AND p.v1 IS NULL"
 _UNIQUE = {"StudyInstanceUID": "study_key", "SeriesInstanceUID": "series_key", "SOPInstanceUID": "sop_key"}
 
@@ -158,32 +165,37 @@ class Conditions:
         here = [term for term in terms if term not in below]
         parts = [self._term(term) for term in here]
         if below:
-            parts.append(self._below(And(tuple(below))))
+            narrowed = any(not isinstance(term, Everything) for term in here)
+            parts.append(self._below(And(tuple(below)), narrowed))
         return " AND ".join(parts) or "1 = 1"
 
     def _is_below(self, level: Level) -> bool:
         order = list(Level)
         return order.index(level) > order.index(self.root)
 
-    def _below(self, predicate: And) -> str:
-        """Some one object at the deepest level asked about satisfies all of it."""
+    def _below(self, predicate: And, narrowed: bool) -> str:
+        """Some one object at the deepest level asked about satisfies all of it.
+
+        Either the few rows below are found first and lead to the rows above, or each row above (few already,
+        when other conditions have `narrowed` them) looks below itself.
+        """
         deepest = lowest_level(predicate)
         assert deepest is not None
         order = list(Level)
         levels = order[order.index(self.root) + 1 : order.index(deepest) + 1]
         first = JOIN[levels[0]].partition(" ON ")
-        joins = "".join(f" JOIN {JOIN[level]}" for level in levels[1:])
         alone = all(self._is_below(column.level) for column in _columns(predicate))
-        if alone and self.root is not Level.PATIENT and (deepest is Level.SERIES or _names_one(predicate)):
-            # Few rows below, or indexed ones: found first, they lead to the rows above.
-            upper = ALIAS[self.root]
-            keys = ("study_key",) if self.root is Level.STUDY else ("study_key", "series_key")
-            outer = ", ".join(f"{upper}.{key}" for key in keys)
-            inner = ", ".join(f"{ALIAS[levels[0]]}.{key}" for key in keys)
+        from_below = deepest is not Level.INSTANCE and not narrowed
+        if alone and (from_below or _names_one(predicate)):
+            joins = "".join(f" JOIN {JOIN[level]}" for level in levels[1:])
+            outer, inner = _LINKS[self.root]
             return (
                 f"({outer}) IN (SELECT {inner} FROM {first[0]}{joins}"
                 f" WHERE {ALIAS[levels[0]]}.v1 IS NULL AND {self._term(predicate)})"
             )
+        # SQLite takes CROSS JOIN as the order of loops: from the row above downwards, by the keys.
+        join = "CROSS JOIN" if self.dialect == "sqlite" else "JOIN"
+        joins = "".join(f" {join} {JOIN[level]}" for level in levels[1:])
         return f"EXISTS (SELECT 1 FROM {first[0]}{joins} WHERE {first[2]} AND {self._term(predicate)})"
 
     # -- terms -----------------------------------------------------------------------------------------
