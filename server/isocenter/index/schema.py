@@ -9,6 +9,7 @@ Not here: what is stored beside the index (objects, catalog), nor what belongs t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -61,7 +62,13 @@ class Versioned:
     @property
     def content(self) -> tuple[str, ...]:
         """Every column but `id`, `v0` and `v1`."""
-        return tuple(c.name for c in self.table.columns if c.name not in ("id", "v0", "v1"))
+        return _content(self.table)
+
+
+@lru_cache(maxsize=64)
+def _content(table: Table) -> tuple[str, ...]:
+    """Asked for many times in a commit."""
+    return tuple(c.name for c in table.columns if c.name not in ("id", "v0", "v1"))
 
 
 VERSIONED: dict[str, Versioned] = {}
