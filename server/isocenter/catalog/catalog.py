@@ -201,9 +201,7 @@ class Catalog:
         return Compacted(version, _applied(dead, names, tombstones))
 
     def vacuum(self, keep: Mapping[str, Iterable[int]], *, hours: float = 1.0) -> dict[str, list[str]]:
-        """Delete files that no version named in `keep` (heads and snapshots) holds, by table; returns
-        their names.
-        """
+        """Delete files, by table, that no version of `keep` (heads, snapshots) holds; returns their names."""
         return {table: self.log(table).vacuum(versions, hours=hours) for table, versions in keep.items()}
 
 

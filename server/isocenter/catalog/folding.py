@@ -35,9 +35,7 @@ CREATE MACRO isocenter_fold_pn(x) AS
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `isocenter_fold`, `isocenter_fold_pn`, `isocenter_days` and `isocenter_holds` known to a
-    connection.
-    """
+    """Make our functions known to a connection: folding, ages in days, and the reference evaluation."""
     for name, function, arguments, result in (
         ("isocenter_fold_text", _fold_text, 1, "VARCHAR"),
         ("isocenter_fold_name", _fold_name, 1, "VARCHAR"),

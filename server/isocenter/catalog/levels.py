@@ -58,9 +58,7 @@ class Page:
 def rows_sql(
     level: Level, conditions: Conditions, predicate: Predicate, names: Sequence[str] | None, page: Page
 ) -> str:
-    """SELECT of the columns `names` of the level's rows that satisfy the predicate; see
-    `query.Engine.query`.
-    """
+    """SELECT of the columns `names` of the level's rows that satisfy the predicate (see `query.Engine`)."""
     wanted = _wanted(level, conditions.columns, names)
     make = _instances if level is Level.INSTANCE else partial(_grouped, level)
     return make(conditions, predicate, wanted, page)
@@ -176,9 +174,7 @@ def literal(text: str) -> str:
 
 
 def _instances(conditions: Conditions, predicate: Predicate, wanted: list[str], page: Page) -> str:
-    """Instances in the order of the files; when sorted and cut, the few are chosen before they are read
-    wide.
-    """
+    """Instances in the order of the files; the few of a sorted page are chosen before they are read wide."""
     columns = conditions.columns
     items = ", ".join(f"{_instance_value(name, columns)} AS {identifier(name)}" for name in wanted)
     where = conditions.sql(predicate)
@@ -267,9 +263,7 @@ def _computed_sql(name: str, columns: Columns, table: str = "") -> str:
 
 
 def computed(term: Predicate, conditions: Conditions) -> str | None:
-    """The condition of a term about a computed attribute: whether the row's study (...) is one of those;
-    else None.
-    """
+    """The condition of a term about a computed attribute (is the row's study one of those?), else None."""
     names = attributes_of(term)
     name = next(iter(names)) if len(names) == 1 else ""
     if name not in _COMPUTED_LEVEL:

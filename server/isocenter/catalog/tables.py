@@ -79,16 +79,12 @@ def _parts(engine: Engine, scope: Scope, touched: pa.Table) -> Iterator[tuple[Sc
 
 def touched_series(engine: Engine, scope: Scope) -> pa.Table:
     """Keys and UIDs of the series with rows in the tail, or with dead rows."""
-    parts = [scope.tail.select(_KEYS)] if scope.tail is not None and scope.tail.num_rows else []
+    keys = ", ".join(_KEYS)
+    parts = [engine.run(Scope((), scope.tail), f"SELECT DISTINCT {keys} FROM live", {}).read_all()]
     dead = engine.dead(scope)
     if dead is not None and dead.num_rows:
-        rows = f"SELECT {', '.join(_KEYS)} FROM live WHERE _seq IN (SELECT seq FROM _touching)"
-        every = Scope(scope.files, scope.tail)
-        parts.append(engine.run(every, rows, {"_touching": dead}).read_all())
-    if not parts:
-        return pa.schema(
-            [(name, pa.int64() if name[0] == "_" else pa.string()) for name in _KEYS]
-        ).empty_table()
+        rows = f"SELECT DISTINCT {keys} FROM live WHERE _seq IN (SELECT seq FROM _touching)"
+        parts.append(engine.run(Scope(scope.files, scope.tail), rows, {"_touching": dead}).read_all())
     return pa.concat_tables(parts).group_by(list(_KEYS)).aggregate([])
 
 
@@ -164,9 +160,7 @@ def _volumes(engine: Engine, scope: Scope, touched: pa.Table, seq: int) -> pa.Ta
 
 
 def _functional_groups(engine: Engine, scope: Scope, touched: pa.Table, present: Collection[str]) -> str:
-    """The functional groups of multi-frame images; headers are large and are read only where there are
-    such.
-    """
+    """The functional groups of multi-frame images; headers are large, and read only where there are any."""
     found = 0
     if "NumberOfFrames" in present:
         sql = f"SELECT count(*) AS found FROM live WHERE NumberOfFrames > 1 AND {_among(touched)}"

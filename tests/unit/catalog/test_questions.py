@@ -1,5 +1,6 @@
 """What a researcher asks of the catalog, over real headers, flushed and not yet flushed alike."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -181,3 +182,21 @@ def test_one_odd_value_among_many_does_not_make_others_slow_to_find(engine: Engi
     scope = Scope((), pa.Table.from_batches([found]).drop_columns(["json"]))
     assert engine.count(scope, predicate=parse("StudyDate=20200101")) == 0
     assert engine.count(scope, predicate=parse("StudyDate is null")) == 0
+
+
+def test_many_may_ask_at_once(engine: Engine, scope: Scope, headers: list[dict[str, Any]]) -> None:
+    questions = [
+        parse(text) for text in ('PatientName~"*a*"', "RequestAttributesSequence is null", "Rows>100")
+    ] * 8
+    wanted = [sum(matches(question, header) for header in headers) for question in questions]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda question: engine.count(scope, predicate=question), questions)) == wanted
+
+
+def test_an_answer_that_nobody_reads_to_its_end_harms_nothing(engine: Engine, scope: Scope) -> None:
+    reader = engine.query(scope, columns=["_seq"])
+    reader.read_next_batch()
+    del reader
+    unread = engine.query(scope, columns=["_seq"])
+    del unread
+    assert engine.count(scope) > 0
