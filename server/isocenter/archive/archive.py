@@ -6,8 +6,9 @@ sweep) locks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from isocenter.archive.arrival import Clock
@@ -16,8 +17,9 @@ from isocenter.archive.place import MakeQuestions, Place
 from isocenter.archive.research import Asks, Here, Research
 from isocenter.archive.verify import Progress, Report, verify
 from isocenter.config import Settings
+from isocenter.index import open_index
 from isocenter.objects import LocalStore, ObjectStore
-from isocenter.objects.sweep import Swept, sweep
+from isocenter.objects.sweep import Referenced, Swept, sweep
 
 _THREADS = 24
 
@@ -34,6 +36,7 @@ class Archive:
     def __init__(
         self, settings: Settings, objects: ObjectStore | None = None, *, query_process: bool = True
     ) -> None:
+        self._closed = False
         self.settings = settings
         self.data = settings.data.absolute()
         self.objects: ObjectStore = objects or LocalStore(self.data / "objects")
@@ -81,17 +84,25 @@ class Archive:
         """The dataset that a called AE title names."""
         return next((one for one in self.datasets.values() if one.ae_title == ae_title.strip()), None)
 
-    def referenced(self, paths: Sequence[str]) -> set[str]:
-        """Which of these objects some dataset, snapshot or conflict names."""
-        named: set[str] = set()
-        for dataset in self.datasets.values():
-            named |= dataset.index.reader.references(paths)
-        return named
+    @contextmanager
+    def references(self) -> Iterator[Referenced]:
+        """What tells which objects some dataset, snapshot or conflict names.
+
+        Datasets count that have an index in the data folder and are not in the settings: who takes a dataset
+        out of them for a while must not lose its objects.
+        """
+        with ExitStack() as stack:
+            indexes = [dataset.index for dataset in self.datasets.values()]
+            for folder in sorted((self.data / "datasets").iterdir()):
+                if folder.name not in self.datasets and (folder / "index.db").exists():
+                    indexes.append(stack.enter_context(open_index(folder / "index.db", dataset=folder.name)))
+            yield lambda paths: {path for index in indexes for path in index.reader.references(paths)}
 
     def sweep(self, *, grace: float | None = None) -> Swept:
         """Remove objects that nothing names and that are older than the grace period, in seconds."""
         period = self.settings.catalog.sweep_grace if grace is None else grace
-        return sweep(self.objects, self.referenced, grace=period)
+        with self.references() as referenced:
+            return sweep(self.objects, referenced, grace=period)
 
     def verify(
         self, *, repair: bool = False, digests: bool = True, progress: Progress | None = None
@@ -99,8 +110,15 @@ class Archive:
         """Whether everything that was acknowledged is there and unchanged; see `verify`."""
         return verify(self, repair=repair, digests=digests, progress=progress)
 
+    def warm_up(self) -> None:
+        """Start the query process before it is asked, which otherwise takes the first question a second."""
+        self._research.start()
+
     def close(self) -> None:
-        """Store what was received, then close everything."""
+        """Store what was received, then close everything. Once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         self._executor.shutdown()
         for dataset in self.datasets.values():
             dataset.close()

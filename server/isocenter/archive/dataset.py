@@ -82,7 +82,11 @@ class Dataset:
         self.objects = objects
         self.place = place
         self._opened = Opened(place.folder)
-        self.index = place.open_index()
+        try:
+            self.index = place.open_index()
+        except BaseException:
+            self._opened.close()
+            raise
         self.catalog = place.open_catalog()
         self.catalog_lock = CatalogLock(place.folder / ".catalog.lock")
         self.flushing = Flush(
@@ -114,10 +118,13 @@ class Dataset:
     ) -> Reception:
         """Begin to receive one object.
 
-        Args: origin: who sends it. transfer_syntax: of the bare data set that is fed; without it a Part 10
-        file is fed, or a bare data set whose syntax is guessed. sop_class: Affected SOP Class UID of the
-        command, which the data set must confirm. sop_instance: Affected SOP Instance UID of the command,
-        likewise. study: the only Study Instance UID that is taken here (PS3.18 10.5.1).
+        Args:
+            origin: who sends it.
+            transfer_syntax: of the bare data set that is fed; without it a Part 10 file is fed, or a bare
+                data set whose syntax is guessed.
+            sop_class: Affected SOP Class UID of the command, which the data set must confirm.
+            sop_instance: Affected SOP Instance UID of the command, likewise.
+            study: the only Study Instance UID that is taken here (PS3.18 10.5.1).
         """
         announced = Announced(transfer_syntax, sop_class, sop_instance, study)
         return Reception(self._ingest.sink(origin, announced), self._executor)

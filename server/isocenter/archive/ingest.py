@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from concurrent.futures import Future
 from contextlib import closing
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.prelude import Parting
@@ -19,7 +19,7 @@ from isocenter.dicom.header import Header, read_header
 from isocenter.errors import Conflict, Damaged, NotFound, Unavailable, UnreadableObject
 from isocenter.index.records import Outcome, Put
 from isocenter.objects import HEAD_SIZE, Incoming, ObjectStore, Share, object_path
-from isocenter.objects.part10 import build_head, file_digest, measure
+from isocenter.objects.part10 import build_head, file_digest, measure, parse_head
 from isocenter.objects.paths import DIGITS, is_named_by
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -196,6 +196,8 @@ class ObjectSink:
         """What is at `relpath`: this object (then its file digest), another one, a damaged one, nothing."""
         try:
             with closing(self._store.open(relpath)) as file:
+                if self._store.path(relpath) is None:
+                    return self._trust(file, relpath, digest)
                 _, found, whole = measure(file)
         except NotFound:
             return _NOTHING
@@ -204,6 +206,16 @@ class ObjectSink:
         if found == digest:
             return whole
         return _OTHER if is_named_by(relpath, found) else _DAMAGED
+
+    def _trust(self, file: BinaryIO, relpath: str, digest: str) -> str:
+        """The same of a remote object, which is not fetched to be compared: its store keeps what it took."""
+        info = self._store.info(relpath)
+        raw = file.read(HEAD_SIZE)
+        parse_head(raw)
+        same = (
+            info is not None and self._incoming is not None and info.size == HEAD_SIZE + self._incoming.size
+        )
+        return file_digest(raw, bytes.fromhex(digest)) if same else _OTHER
 
     def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
         if self._share is not None:

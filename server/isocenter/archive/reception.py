@@ -109,7 +109,7 @@ class Reception:
 
         Raises (in the future): NoSpace, Unavailable, UnreadableObject, Mismatch, Conflict.
         """
-        return self._end(lambda: self._sink.complete(self._result))
+        return self._end(lambda: self._sink.complete(self._result), final=True)
 
     def abort(self) -> Future[Stored]:
         """The object will never be whole: nothing of it stays. The future is cancelled when that is done."""
@@ -118,11 +118,13 @@ class Reception:
             self._waiting = 0
         return self._end(self._discard)
 
-    def _end(self, action: Callable[[], None]) -> Future[Stored]:
+    def _end(self, action: Callable[[], None], *, final: bool = False) -> Future[Stored]:
         with self._mutex:
             if self._ended is not None:
                 return self._result
             self._ended = action
+            if final:
+                self._result.set_running_or_notify_cancel()  # who stops waiting does not stop the storing
             start = not self._busy
             self._busy = True
         if start:

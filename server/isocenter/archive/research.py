@@ -50,6 +50,9 @@ class MakesAnswering(Protocol):
 class Asks(Protocol):
     """Who research questions are put to: the query process, or this one."""
 
+    def start(self) -> None:
+        """Get ready before the first question."""
+
     def ask(self, question: dict[str, Any]) -> Any:
         """A plain answer."""
 
@@ -71,6 +74,9 @@ class Here:
         self._make = make
         self._mutex = threading.Lock()
         self._answering: Answering | None = None
+
+    def start(self) -> None:
+        """Nothing to do: it would only be slower."""
 
     def ask(self, question: dict[str, Any]) -> Any:
         """A plain answer, or rows."""
@@ -98,6 +104,10 @@ class Research:
         self._make = make
         self._mutex = threading.Lock()
         self._process: _Process | None = None
+
+    def start(self) -> None:
+        """Start the process, if it is not running."""
+        self._running()
 
     def ask(self, question: dict[str, Any]) -> Any:
         """A plain answer. Raises what the question raised, Unavailable when the process died twice."""

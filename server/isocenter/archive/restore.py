@@ -163,9 +163,11 @@ class FromObjects:
     def run(self, tell: Progress, *, flush: Flush | None, flushed_until: int | None = None) -> dict[str, str]:
         """Fill it; the objects that could not be read, and why.
 
-        Args: tell: progress. flush: flushes every now and then, and at the end. flushed_until: up to this
-        time (microseconds UTC) the index knows what exists: of the objects before it only those count that
-        conflict with an instance it has.
+        Args:
+            tell: progress.
+            flush: flushes every now and then, and at the end.
+            flushed_until: up to this time (microseconds UTC) the index knows what exists: of the objects
+                before it only those count that conflict with an instance it has.
         """
         unreadable: dict[str, str] = {}
         done, total, waiting = 0, len(self._arrivals), 0

@@ -9,7 +9,7 @@ an object that is lost.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -22,7 +22,6 @@ from isocenter.errors import Damaged, NotFound
 from isocenter.index.records import StoredObject
 from isocenter.objects import HEAD_SIZE, ObjectStore
 from isocenter.objects.part10 import Provenance, build_head, file_digest, measure
-from isocenter.objects.sweep import sweep
 
 if TYPE_CHECKING:
     from isocenter.archive.archive import Archive
@@ -165,29 +164,22 @@ def _catalog_of(dataset: Dataset, report: Report, repair: bool, tell: Progress) 
 def _orphans(archive: Archive, report: Report, repair: bool, tell: Progress) -> None:
     tell("orphans", 0, 1)
     if repair:
-        gone = sweep(archive.objects, archive.referenced, grace=-1.0).removed
+        gone = archive.sweep(grace=-1.0).removed
         report.findings += [Finding(ORPHAN, "", path, True) for path in gone]
     else:
         report.findings += [Finding(ORPHAN, "", path) for path in find_orphans(archive)]
     tell("orphans", 1, 1)
 
 
-def find_orphans(archive: Archive) -> Iterator[str]:
+def find_orphans(archive: Archive) -> list[str]:
     """Objects that nothing names and that no ingest is about to name."""
-    suspects = [
-        path for batch in _batches(archive) for path in sorted(set(batch) - archive.referenced(batch))
-    ]
-    if suspects:
+    infos = archive.objects.list()
+    suspects: list[str] = []
+    with archive.references() as referenced:
+        while batch := [info.relpath for info in islice(infos, _AT_ONCE)]:
+            suspects += sorted(set(batch) - referenced(batch))
+        if not suspects:
+            return []
         with archive.objects.lock_exclusive():
-            named = archive.referenced(suspects)
-        yield from (path for path in suspects if path not in named)
-
-
-def _batches(archive: Archive, size: int = 2000) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for info in archive.objects.list():
-        batch.append(info.relpath)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    yield batch
+            named = referenced(suspects)
+    return [path for path in suspects if path not in named]

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 from data_sets import CT, EXPLICIT, data_set, part10
+from pyarrow import fs
 from tests.unit.archive.conftest import OpenArchive
 
 from isocenter.archive import Archive, Dataset, Mismatch, Origin, Rejected
+from isocenter.config import Settings
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Everything
 from isocenter.errors import Unavailable, UnreadableObject
 from isocenter.objects import HEAD_SIZE
 from isocenter.objects.part10 import measure, read_head
+from isocenter.objects.remote import RemoteStore
 
 SCANNER = Origin("SCANNER", "ISOCENTER", "192.0.2.1")
 
@@ -141,13 +144,15 @@ def test_command_and_data_set_must_name_the_same_instance_and_class(main: Datase
 
 
 @pytest.mark.parametrize("uid", ["1.02.3", "ABC", "../../etc/passwd", "1.2/3", "9" * 70, "1.2.3 4"])
-def test_uids_that_are_none_are_kept_verbatim_and_stored_under_a_hash(main: Dataset, uid: str) -> None:
+def test_uids_that_are_none_are_kept_verbatim_and_stored_under_a_hash(archive: Archive, uid: str) -> None:
+    main = archive.datasets["main"]
     raw = data_set(SOPInstanceUID=uid, StudyInstanceUID=uid)
     main.store(raw, SCANNER, EXPLICIT)
     assert stored_bytes(main, uid)[HEAD_SIZE:] == raw
     assert main.store(raw, SCANNER, EXPLICIT).kind == "duplicate"
     (info,) = main.objects.list()
     assert info.relpath.startswith("h-")
+    assert archive.verify().findings == []
 
 
 def test_a_damaged_object_heals_when_it_is_sent_again(main: Dataset) -> None:
@@ -228,6 +233,33 @@ def test_objects_are_swept_only_when_no_dataset_names_them(open_archive: OpenArc
     assert archive.sweep(grace=3600).removed == ()
     assert len(archive.sweep(grace=-5).removed) == 1
     assert list(archive.objects.list()) == []
+
+
+def test_a_dataset_that_is_out_of_the_settings_keeps_its_objects(open_archive: OpenArchive) -> None:
+    with open_archive(datasets={"lab": {"ae_title": "LAB"}}) as archive:
+        archive.datasets["lab"].store(data_set(), SCANNER, EXPLICIT)
+    archive = open_archive()
+    assert archive.sweep(grace=-5).removed == ()
+    assert archive.verify(repair=True).findings == []
+
+
+def test_a_remote_store_takes_objects_the_same_way(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    bucket = fs.SubTreeFileSystem(str(tmp_path / "bucket"), fs.LocalFileSystem())
+    store = RemoteStore(bucket, "objects", tmp_path / "scratch")
+    settings = Settings(data=tmp_path / "data", on_conflict="replace")
+    with Archive.open(settings, store, query_process=False) as archive:
+        main = archive.datasets["main"]
+        raw = data_set(InstanceNumber=1)
+        assert main.store(raw, SCANNER, EXPLICIT).kind == "stored"
+        assert main.store(raw, SCANNER, EXPLICIT).kind == "duplicate"
+        assert main.store(data_set(InstanceNumber=2), SCANNER, EXPLICIT).kind == "replaced"
+        assert stored_bytes(main, "1.2.3.4")[HEAD_SIZE:] == data_set(InstanceNumber=2)
+        assert main.header(main.instances()[0]).text("InstanceNumber") == "2"
+        main.flush()
+        report = archive.verify(repair=True)
+        assert [one.kind for one in report.findings] == ["orphan"]
+        assert archive.verify().findings == []
 
 
 def test_a_locked_index_is_unavailable_and_nothing_is_acknowledged(open_archive: OpenArchive) -> None:

@@ -143,6 +143,15 @@ def test_an_association_that_breaks_off_leaves_nothing(executor: ThreadPoolExecu
     assert sink.discarded == 1
 
 
+def test_who_stops_waiting_does_not_stop_the_storing(executor: ThreadPoolExecutor) -> None:
+    sink = SlowDisk(0.05)
+    reception = Reception(sink, executor)
+    reception.feed(b"abc")
+    future = reception.finish()
+    assert not future.cancel()
+    assert future.result(10) is STORED
+
+
 def test_nothing_comes_after_the_end(executor: ThreadPoolExecutor) -> None:
     reception = Reception(SlowDisk(), executor)
     reception.feed(b"abc")
