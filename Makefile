@@ -20,7 +20,7 @@ $(VENV)/made:
 # `make dev` installs in place; then no change of a source asks for a new installation.
 $(VENV)/installed: $(VENV)/made $(SOURCES)
 	@test -e $(VENV)/editable || { echo "Installing isocenter and isocenter-jupyter into $(VENV)"; \
-		$(PIP) install --quiet ./server ./extension; }
+		$(PIP) install --quiet './server[demo]' ./extension; }
 	@touch $@
 
 $(VENV)/test-installed: $(VENV)/installed server/pyproject.toml extension/pyproject.toml
@@ -28,7 +28,7 @@ $(VENV)/test-installed: $(VENV)/installed server/pyproject.toml extension/pyproj
 	@touch $@
 
 $(VENV)/lab-installed: $(VENV)/installed extension/pyproject.toml
-	@test -e $(VENV)/editable || $(PIP) install --quiet './extension[lab]' ./server
+	@test -e $(VENV)/editable || $(PIP) install --quiet './server[demo]' './extension[lab]'
 	@touch $@
 
 demo: $(VENV)/installed ## send real files to a throw-away server, find them again, print a table
