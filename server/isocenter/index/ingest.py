@@ -8,44 +8,29 @@ Not here: the transaction (`writer`), when a group is formed (`group`), bytes of
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
 from isocenter.index import changes, schema
-from isocenter.index.columns import INSTANCE_SQL, encode_instance, plain
+from isocenter.index.candidate import (
+    CONFLICT,
+    INSTANCE,
+    TAIL,
+    Candidate,
+    batches,
+    conflict_cells,
+    instance_cells,
+    tail_cells,
+)
 from isocenter.index.database import Row, Session, insert_text, select_text
 from isocenter.index.epochs import Epoch, current, end, store
-from isocenter.index.records import OnConflict, Outcome, Put
+from isocenter.index.familiar import Companions, Familiar
+from isocenter.index.records import OnConflict, Outcome
 from isocenter.index.summary import Batch, Summary
-from isocenter.index.told import Told, to_text, told_by
+from isocenter.index.told import Told, to_text
 
-_INSTANCE = (
-    "sop_key",
-    "study_key",
-    "series_key",
-    "upper_id",
-    "seq",
-    *INSTANCE_SQL,
-    "transfer_syntax",
-    "data_set_offset",
-    "object",
-    "odd_path",
-    "size",
-    "sha256",
-    "file_sha256",
-    "source_aet",
-    "called_aet",
-    "received",
-    "problems",
-    "v0",
-)
-_TAIL = tuple(column.name for column in schema.tail.columns)
-_CONFLICT = (*schema.conflict.content, "v0")
 _KNOWN = (
     "sop_key",
     "SOPInstanceUID",
@@ -64,9 +49,6 @@ _KNOWN = (
 
 _SAME_BYTES = 'sop_key = ? AND "SOPInstanceUID" = ? AND sha256 = ? AND v1 IS NULL'
 
-UNIQUE_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-"""What every instance must have."""
-
 
 @dataclass(slots=True)
 class Known:
@@ -84,45 +66,18 @@ class Known:
     sha256: str
 
 
-@dataclass(slots=True)
-class Candidate:
-    """An object of the group, prepared before the transaction: everything that needs no database."""
-
-    put: Put
-    study_uid: str
-    series_uid: str
-    sop_uid: str
-    study_key: int
-    series_key: int
-    sop_key: int
-    told: Told
-    cells: list[Any]
-    seq: int = 0
-    operation: str = "put"
-
-    @property
-    def uids(self) -> tuple[str, str, str]:
-        """Study, series and SOP Instance UID."""
-        return self.study_uid, self.series_uid, self.sop_uid
-
-
-def prepare(put: Put) -> Candidate:
-    """Work out keys and column values. Raises KeyError when a unique key is missing."""
-    study, series, sop = (plain(put.keys[name]) for name in UNIQUE_KEYS)
-    if not (study and series and sop):
-        raise KeyError(next(name for name in UNIQUE_KEYS if not plain(put.keys[name])))
-    keys = _upper_key(study), _upper_key(series), key_of(sop)
-    return Candidate(put, study, series, sop, *keys, told_by(put.keys), encode_instance(put.keys))
-
-
-_upper_key = lru_cache(maxsize=4096)(key_of)
-
-
 class Ingest:
     """One group inside one write transaction."""
 
-    def __init__(self, session: Session, on_conflict: OnConflict, default_issuer: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        on_conflict: OnConflict,
+        default_issuer: str,
+        familiar: Familiar | None = None,
+    ) -> None:
         self.session = session
+        self.familiar = familiar or Familiar()
         self.on_conflict = on_conflict
         self.epoch: Epoch = current(session)
         self.summary = Summary(session, self.epoch, default_issuer)
@@ -131,10 +86,17 @@ class Ingest:
         self.ended: list[tuple[str, Known]] = []
         self.beside: list[Candidate] = []
         self.lines: list[changes.Line] = []
+        self.known_places_hold = False
 
     def run(self, group: Sequence[Candidate]) -> list[Outcome]:
-        """Decide and write; the outcomes are in the order of the group."""
+        """Decide and write; the outcomes are in the order of the group.
+
+        When the transaction is committed, `familiar` holds what the next one may rely on.
+        """
         self._find_known(group)
+        if self._is_more_of_the_same(group):
+            return self._add_only(group)
+        self._find_rows(group)
         outcomes = [self._decide(candidate) for candidate in group]
         if self.fresh or self.beside:
             self._write()
@@ -149,6 +111,8 @@ class Ingest:
         for _, uid, *rest in self.session.among(text, "sop_key", keys):
             if uid in wanted:
                 self.known[uid] = Known(*rest)
+
+    def _find_rows(self, group: Sequence[Candidate]) -> None:
         pairs = {(candidate.study_key, candidate.series_key) for candidate in group}
         pairs |= {(known.study_key, known.series_key) for known in self.known.values()}
         self.summary.find(pairs)
@@ -230,10 +194,10 @@ class Ingest:
             )
         fresh = sorted(self.fresh.values(), key=lambda candidate: candidate.seq)
         uppers = upper_ids(self.session, {candidate.told for candidate in fresh})
-        self.session.insert("instance", _INSTANCE, [self._instance_cells(c, uppers[c.told]) for c in fresh])
-        self.session.insert("tail", _TAIL, [tail_cells(candidate) for candidate in fresh])
-        self.session.insert("conflict", _CONFLICT, [conflict_cells(c, self.epoch) for c in self.beside])
-        for batch in batches(fresh):
+        self._insert(fresh, uppers)
+        self.session.insert("conflict", CONFLICT, [conflict_cells(c, self.epoch) for c in self.beside])
+        added = batches(fresh)
+        for batch in added:
             self.summary.add(batch)
         self.summary.finish()
         born = [
@@ -242,47 +206,48 @@ class Ingest:
         ]
         changes.append(self.session, [*born, *self.lines])
         store(self.session, self.epoch)
+        self._learn(added, uppers)
 
-    def _instance_cells(self, candidate: Candidate, upper: int) -> list[Any]:
-        put = candidate.put
-        return [
-            candidate.sop_key,
-            candidate.study_key,
-            candidate.series_key,
-            upper,
-            candidate.seq,
-            *candidate.cells,
-            put.transfer_syntax,
-            put.data_set_offset,
-            put.object,
-            int(is_odd_path(put.object, candidate.sop_uid)),
-            put.size,
-            put.sha256,
-            put.file_sha256,
-            put.source_aet,
-            put.called_aet,
-            put.received,
-            json.dumps(put.problems) if put.problems else None,
-            self.epoch.now,
-        ]
+    def _insert(self, fresh: Sequence[Candidate], uppers: Mapping[Told, int]) -> None:
+        self.session.insert(
+            "instance", INSTANCE, [instance_cells(c, uppers[c.told], self.epoch) for c in fresh]
+        )
+        self.session.insert("tail", TAIL, [tail_cells(candidate) for candidate in fresh])
 
+    def _learn(self, added: Sequence[Batch], uppers: Mapping[Told, int]) -> None:
+        if not self.summary.only_added:
+            self.familiar = Familiar()
+            return
+        known = self.familiar if self.known_places_hold else Familiar()
+        learned = {}
+        for batch in added:
+            study = self.summary.studies[batch.study_key].values
+            patient = study["patient_key"], study["patient_identity"]
+            learned[batch.place] = Companions(uppers[batch.told], *patient)
+        self.familiar = known.after(self.epoch, learned)
 
-def batches(fresh: Sequence[Candidate]) -> list[Batch]:
-    """New instances in order of sequence, those together that change the rows above them alike."""
-    found: dict[tuple[int, int, str, Told], Batch] = {}
-    for c in fresh:
-        place = c.study_key, c.series_key, plain(c.put.keys.get("SOPClassUID", "")), c.told
-        batch = found.get(place)
-        if batch is None:
-            batch = found[place] = Batch(*place, first_seq=c.seq)
-        batch.take(c.seq, c.put.size, c.put.received)
-    return list(found.values())
+    # -- more of the same ------------------------------------------------------------------------------
 
+    def _is_more_of_the_same(self, group: Sequence[Candidate]) -> bool:
+        self.known_places_hold = self.familiar.still_holds(self.epoch)
+        return (
+            self.known_places_hold
+            and not self.known
+            and all(candidate.place in self.familiar.places for candidate in group)
+            and len({candidate.sop_uid for candidate in group}) == len(group)
+        )
 
-def is_odd_path(path: str, sop_uid: str) -> bool:
-    """Whether the SOP Instance UID cannot be read from the name of the object."""
-    name = path.rpartition("/")[2]
-    return not name.startswith(f"{sop_uid}.")
+    def _add_only(self, group: Sequence[Candidate]) -> list[Outcome]:
+        for candidate in group:
+            candidate.seq = self.epoch.next_seq()
+            self.lines.append(self._line("stored", candidate))
+        self._insert(group, {c.told: self.familiar.places[c.place].upper_id for c in group})
+        for batch in batches(group):
+            self.familiar.count(self.session, batch)
+        changes.append(self.session, self.lines)
+        store(self.session, self.epoch)
+        self.familiar = self.familiar.after(self.epoch, {})
+        return [Outcome("stored", candidate.seq, candidate.put.object) for candidate in group]
 
 
 def end_instances(session: Session, epoch: Epoch, summary: Summary, gone: Sequence[Known]) -> None:
@@ -317,51 +282,3 @@ def upper_ids(session: Session, told: set[Told]) -> dict[Told, int]:
         fresh = session.among(select, "digest", [digests[text] for text in missing])
         found |= {text: row for text, row in fresh if text in texts}
     return {one: found[text] for text, one in texts.items()}
-
-
-def tail_cells(candidate: Candidate) -> tuple[Any, ...]:
-    """The row of `tail` for a new instance."""
-    put = candidate.put
-    return (
-        candidate.seq,
-        candidate.operation,
-        candidate.study_key,
-        candidate.series_key,
-        candidate.sop_key,
-        candidate.sop_uid,
-        put.transfer_syntax,
-        put.data_set_offset,
-        put.object,
-        put.size,
-        put.sha256,
-        put.file_sha256,
-        put.source_aet,
-        put.called_aet,
-        put.received,
-        put.header,
-    )
-
-
-def conflict_cells(candidate: Candidate, epoch: Epoch) -> tuple[Any, ...]:
-    """The row of `conflict` for an object that stays beside the visible one."""
-    put = candidate.put
-    return (
-        candidate.sop_key,
-        candidate.sop_uid,
-        candidate.series_uid,
-        candidate.study_uid,
-        put.transfer_syntax,
-        put.data_set_offset,
-        put.object,
-        put.size,
-        put.sha256,
-        put.file_sha256,
-        put.source_aet,
-        put.called_aet,
-        put.received,
-        json.dumps(put.problems) if put.problems else None,
-        json.dumps(dict(put.keys)),
-        put.header,
-        candidate.seq,
-        epoch.now,
-    )

@@ -10,10 +10,11 @@ from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
 from isocenter.errors import Conflict, InvalidValue, NotFound
 from isocenter.index import changes, schema
+from isocenter.index.candidate import prepare
 from isocenter.index.columns import plain
 from isocenter.index.database import Session, select_text
 from isocenter.index.epochs import Epoch, current, end, store
-from isocenter.index.ingest import Ingest, Known, bury, end_instances, prepare
+from isocenter.index.ingest import Ingest, Known, bury, end_instances
 from isocenter.index.records import Deleted, Outcome, Put
 from isocenter.index.summary import Summary
 

@@ -36,6 +36,11 @@ class Batch:
     size: int = 0
     received: int = 0
 
+    @property
+    def place(self) -> tuple[int, int, str, Told]:
+        """What its instances have in common."""
+        return self.study_key, self.series_key, self.sop_class, self.told
+
     def take(self, seq: int, size: int, received: int) -> None:
         """One more instance; sequences rise."""
         self.last_seq = seq
@@ -182,6 +187,11 @@ class Summary:
                 row.show(column, text)
             elif differs(column, shown, text):
                 self.rows.add_other(row, column, text)
+
+    @property
+    def only_added(self) -> bool:
+        """Whether no instance went and no study moved to another patient."""
+        return not self._thinned and not self._stale_patients
 
     # -- removing --------------------------------------------------------------------------------------
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from isocenter.dicom.levels import Level
 from isocenter.errors import Conflict, InvalidValue
 from isocenter.index import changes, epochs, leases, removal
+from isocenter.index.candidate import prepare
 from isocenter.index.database import Database
-from isocenter.index.ingest import Ingest, prepare
+from isocenter.index.familiar import Familiar
+from isocenter.index.ingest import Ingest
 from isocenter.index.records import Deleted, Lease, OnConflict, Outcome, Put, Snapshot
 from isocenter.index.schema import VERSIONED
 
@@ -30,6 +32,7 @@ class Writer:
     def __init__(self, database: Database, *, default_issuer: str = "") -> None:
         self.database = database
         self.default_issuer = default_issuer
+        self._familiar = Familiar()
 
     # -- instances -------------------------------------------------------------------------------------
 
@@ -50,7 +53,11 @@ class Writer:
         except KeyError as error:
             raise InvalidValue(f"{error.args[0]} is missing") from error
         with self.database.write() as session:
-            return Ingest(session, on_conflict, self.default_issuer).run(group)
+            ingest = Ingest(session, on_conflict, self.default_issuer, self._familiar)
+            outcomes = ingest.run(group)
+        # Only what was committed; another thread's is as good, since it says which state it holds for.
+        self._familiar = ingest.familiar
+        return outcomes
 
     def delete(
         self, level: Level, uid: str, *, study: str = "", series: str = "", issuer: str | None = None

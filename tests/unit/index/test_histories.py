@@ -2,7 +2,7 @@
 catalog, whatever was put, overwritten, deleted, snapshotted, reset, flushed, compacted and pruned before."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,24 @@ TABLE = "instances"
 
 
 class History:
-    """One index, one model, one catalog, and steps that move all three."""
+    """One index, one model, one catalog, and steps that move all three.
 
-    def __init__(self, index: Index, seed: int) -> None:
-        self.index = index
+    Each step and each look goes through any one of the `opened`, as processes would. `alike`: instances of a
+    series mostly tell the same, as those of scanners do.
+    """
+
+    def __init__(self, opened: Sequence[Index], seed: int, *, alike: bool = False) -> None:
+        self.opened = opened
+        self.alike = alike
         self.random = random.Random(seed)
         self.model = Model()
         self.versions: dict[int, frozenset[tuple[str, int]]] = {0: frozenset()}
         self.index.writer.set_heads({TABLE: 0})
         self.names = 0
+
+    @property
+    def index(self) -> Index:
+        return self.random.choice(self.opened)
 
     # -- steps -----------------------------------------------------------------------------------------
 
@@ -49,6 +58,8 @@ class History:
         """One of few objects: what it tells follows from its place and its variant, as bytes do."""
         study, series, number = (self.random.choice(some) for some in ((1, 1, 2, 3), (1, 2), (1, 2, 3, 4)))
         variant = self.random.randint(1, 4)
+        if self.alike and self.random.random() < 0.9:
+            return put(1, series, self.random.randint(1, 60), content=self.random.choice("aab"))
         pick = random.Random(f"{study}/{series}/{number}/{variant}").choice
         return put(
             study,
@@ -222,9 +233,9 @@ def _comparable(row: dict[str, object]) -> str:
     return repr(sorted((name, sorted(v) if isinstance(v, set) else v) for name, v in row.items()))
 
 
-def run(place: str | Path, seed: int, steps: int) -> None:
-    with open_index(place) as index:
-        history = History(index, seed)
+def run(place: str | Path, seed: int, steps: int, *, alike: bool = False) -> None:
+    with open_index(place) as one, open_index(place) as other:
+        history = History((one, one, one, other) if alike else (one,), seed, alike=alike)
         done = []
         for _ in range(steps):
             done.append(history.step())
@@ -240,8 +251,13 @@ def test_random_histories_end_like_the_model(place: str | Path, seed: int) -> No
     run(place, seed, 60)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_histories_of_two_processes_that_store_more_of_the_same(place: str | Path, seed: int) -> None:
+    run(place, seed, 80, alike=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_many_random_histories(tmp_path: Path) -> None:
     for seed in range(100, 200):
-        run(tmp_path / f"{seed}.db", seed, 60)
+        run(tmp_path / f"{seed}.db", seed, 60, alike=seed % 2 == 0)

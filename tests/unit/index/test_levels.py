@@ -188,9 +188,9 @@ class TestDeletion:
 
 def test_keys_that_collide_never_mix_two_things(place, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one key for all UIDs, instances still live side by side; studies and series are refused."""
-    for module in ("ingest", "removal", "comparisons", "audit"):
+    for module in ("ingest", "candidate", "removal", "comparisons", "audit"):
         monkeypatch.setattr(f"isocenter.index.{module}.key_of", lambda uid: 5)
-    monkeypatch.setattr("isocenter.index.ingest._upper_key", lambda uid: 5)
+    monkeypatch.setattr("isocenter.index.candidate._upper_key", lambda uid: 5)
     with open_index(place) as index:
         group = [put(1, 1, 1), put(1, 1, 2), put(2, 1, 1), put(1, 2, 1)]
         found = [outcome.kind for outcome in index.writer.commit(group)]
