@@ -183,10 +183,12 @@ class Engine:
         """The sequences of dead rows; the UIDs are compared here, once, not in every question."""
         if scope.tombstones is None or not scope.tombstones.num_rows:
             return None
-        dead = self._dead_in_files(scope.files, scope.tombstones)
-        if scope.tail is None or not scope.tail.num_rows:
-            return dead
-        return pa.concat_tables([dead, self._find_dead(Scope((), scope.tail), scope.tombstones)])
+        found = [pa.schema([("seq", pa.int64())]).empty_table()]
+        if scope.files:
+            found.append(self._dead_in_files(scope.files, scope.tombstones))
+        if scope.tail is not None and scope.tail.num_rows:
+            found.append(self._find_dead(Scope((), scope.tail), scope.tombstones))
+        return pa.concat_tables(found)
 
     def _dead_in_files(self, files: tuple[str, ...], tombstones: pa.Table) -> pa.Table:
         with self._lock:
