@@ -28,6 +28,7 @@ from isocenter.index.locking import WriterQueue
 _STATEMENTS = 512
 _PAGE = 4096
 _CACHE_KIB = 64 * 1024
+_READER_CACHE_KIB = 16 * 1024
 _PIECE = 1000
 _CHECKPOINT_SECONDS = 0.5
 _CHECKPOINT_ROUNDS = 4
@@ -280,7 +281,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size=-{_READER_CACHE_KIB if readonly else _CACHE_KIB}")
         connection.execute("PRAGMA temp_store=MEMORY")
         if readonly:
             connection.execute("PRAGMA query_only=1")
