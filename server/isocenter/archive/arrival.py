@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from isocenter.objects.part10 import Provenance
+from isocenter.objects.part10 import LONGEST_NAME, Provenance
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Clock:
         with self._mutex:
             self._last = received = max(self._last + 1, time.time_ns() // 1000)
         return Provenance(
-            source_aet=origin.source_aet,
-            called_aet=origin.called_aet,
+            source_aet=origin.source_aet[:LONGEST_NAME],
+            called_aet=origin.called_aet[:LONGEST_NAME],
             dataset=dataset,
             received=received,
         )

@@ -20,6 +20,7 @@ from isocenter.archive.keeping import CatalogLock
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.errors import Conflict
 from isocenter.index import Index, TailRow, Tombstone, View
+from isocenter.objects.faults import storage_errors
 
 if TYPE_CHECKING:
     from isocenter.archive.derived import Deriving
@@ -104,7 +105,8 @@ class Flush:
         last = rows[-1].seq
         tombstones = [one for one in view.tombstones if one.seq <= last]
         derived = self.derived(files, pa.Table.from_batches([batch]), tombstones)
-        return self._catalog.append({INSTANCES: [batch], **derived}, seq=last, heads=view.heads)
+        with storage_errors("write the catalog"):
+            return self._catalog.append({INSTANCES: [batch], **derived}, seq=last, heads=view.heads)
 
     def derived(
         self, files: Sequence[str], tail: pa.Table | None, tombstones: Sequence[Tombstone]

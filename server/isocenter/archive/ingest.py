@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from concurrent.futures import Future
 from contextlib import closing
-from typing import BinaryIO, Protocol
+from typing import NamedTuple, Protocol
 
 from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.prelude import Parting
@@ -19,11 +19,10 @@ from isocenter.dicom.header import Header, read_header
 from isocenter.errors import Conflict, Damaged, NotFound, Unavailable, UnreadableObject
 from isocenter.index.records import Outcome, Put
 from isocenter.objects import HEAD_SIZE, Incoming, ObjectStore, Share, object_path
-from isocenter.objects.part10 import build_head, file_digest, measure, parse_head
+from isocenter.objects.part10 import Provenance, build_head, file_digest, measure, parse_head
 from isocenter.objects.paths import DIGITS, is_named_by
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-_NOTHING, _OTHER, _DAMAGED = "nothing", "other", "damaged"
 _TRIES = 3
 
 
@@ -37,6 +36,13 @@ class Rejected(Conflict):
     """Other bytes of this SOP instance are stored, and the dataset rejects them."""
 
     code = "rejected"
+
+
+class There(NamedTuple):
+    """An object that was stored before: its file digest, and where it came from."""
+
+    digest: str
+    provenance: Provenance
 
 
 class Commit(Protocol):
@@ -156,6 +162,8 @@ class ObjectSink:
         identity = incoming.digest(syntax.encode())
         self._share = self._store.hold()
         relpath, there = self._place(incoming, [keys[keyword] for keyword in _REQUIRED], identity.hex())
+        if there is not None and there.provenance.dataset == self._ingest.dataset:
+            provenance = there.provenance  # what the object says, so that a rebuild says the same
         return Put(
             keys=keys,
             header=zlib.compress(header.raw, 1),
@@ -164,15 +172,15 @@ class ObjectSink:
             object=relpath,
             size=size,
             sha256=identity.hex(),
-            file_sha256=there or file_digest(head, identity),
-            source_aet=self._origin.source_aet,
-            called_aet=self._origin.called_aet,
+            file_sha256=there.digest if there else file_digest(head, identity),
+            source_aet=provenance.source_aet,
+            called_aet=provenance.called_aet,
             received=provenance.received,
             problems=header.problems,
         )
 
-    def _place(self, incoming: Incoming, uids: list[str], digest: str) -> tuple[str, str]:
-        """The path of the object, and its file digest if these bytes were there already, whole.
+    def _place(self, incoming: Incoming, uids: list[str], digest: str) -> tuple[str, There | None]:
+        """The path of the object, and what was there if these bytes were, whole.
 
         The name tells 8 digits of the digest, and more only where another object has that name.
         """
@@ -180,42 +188,40 @@ class ObjectSink:
             relpath = object_path(uids[0], uids[1], uids[2], digest, digits=digits)
             for _ in range(_TRIES):
                 if self._store.place(incoming, relpath):
-                    return relpath, ""
-                there = self._look(relpath, digest)
-                if there == _OTHER:
-                    break
-                if there == _DAMAGED:
+                    return relpath, None
+                try:
+                    there = self._look(relpath, digest, HEAD_SIZE + incoming.size)
+                except NotFound:
+                    continue  # swept just now
+                except Damaged:
                     self._store.place(incoming, relpath, replace=True)
-                    return relpath, ""
-                if there != _NOTHING:
-                    incoming.discard()
-                    return relpath, there
+                    return relpath, None
+                if there is None:
+                    break
+                incoming.discard()
+                return relpath, there
         raise Unavailable("The name of the object is taken again and again", hint="try again")
 
-    def _look(self, relpath: str, digest: str) -> str:
-        """What is at `relpath`: this object (then its file digest), another one, a damaged one, nothing."""
-        try:
-            with closing(self._store.open(relpath)) as file:
-                if self._store.path(relpath) is None:
-                    return self._trust(file, relpath, digest)
-                _, found, whole = measure(file)
-        except NotFound:
-            return _NOTHING
-        except Damaged:
-            return _DAMAGED
-        if found == digest:
-            return whole
-        return _OTHER if is_named_by(relpath, found) else _DAMAGED
+    def _look(self, relpath: str, digest: str, size: int) -> There | None:
+        """What is at `relpath`, None when it is another object. Raises NotFound, Damaged.
 
-    def _trust(self, file: BinaryIO, relpath: str, digest: str) -> str:
-        """The same of a remote object, which is not fetched to be compared: its store keeps what it took."""
-        info = self._store.info(relpath)
-        raw = file.read(HEAD_SIZE)
-        parse_head(raw)
-        same = (
-            info is not None and self._incoming is not None and info.size == HEAD_SIZE + self._incoming.size
-        )
-        return file_digest(raw, bytes.fromhex(digest)) if same else _OTHER
+        A remote object is not fetched to be compared: its store keeps what it took.
+        """
+        with closing(self._store.open(relpath)) as file:
+            if self._store.path(relpath) is None:
+                raw, info = file.read(HEAD_SIZE), self._store.info(relpath)
+                same = info is not None and info.size == size
+                return (
+                    There(file_digest(raw, bytes.fromhex(digest)), parse_head(raw).provenance)
+                    if same
+                    else None
+                )
+            head, found, whole = measure(file)
+        if found == digest:
+            return There(whole, head.provenance)
+        if is_named_by(relpath, found):
+            return None
+        raise Damaged("The object is not what its name says")
 
     def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
         if self._share is not None:

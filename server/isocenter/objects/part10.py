@@ -25,7 +25,10 @@ PRIVATE_CREATOR = IMPLEMENTATION_CLASS_UID
 
 _LONG = {b"OB", b"UN", b"OW", b"UT"}
 _CHUNK = 1024 * 1024
-_LONGEST = {"source_aet": 32, "called_aet": 32, "dataset": 64}
+LONGEST_NAME = 32
+"""Characters of an AE title, or of the name of a user in its place, that a head keeps."""
+
+_LONGEST = {"source_aet": LONGEST_NAME, "called_aet": LONGEST_NAME, "dataset": 64}
 
 
 @dataclass(frozen=True)

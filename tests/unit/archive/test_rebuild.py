@@ -151,6 +151,22 @@ def test_what_was_deleted_and_swept_stays_away(settings: Settings, opened: Calla
                 assert reader.read_all().to_pylist() == [{"n": 6}]
 
 
+def test_an_object_that_was_stored_twice_keeps_its_first_arrival(settings: Settings) -> None:
+    """The first time the index was locked, so it was never acknowledged; the object says when it came."""
+    settings = settings.model_copy(update={"index": settings.index.model_copy(update={"lock_timeout": 0.2})})
+    with Archive.open(settings, query_process=False) as archive:
+        main = archive.datasets["main"]
+        other = Archive.open(settings, query_process=False)
+        with other, other.datasets["main"].index.database.write(), pytest.raises(Unavailable):
+            main.store(data_set(), Origin("FIRST"), EXPLICIT)
+        assert main.store(data_set(), Origin("SECOND"), EXPLICIT).kind == "stored"
+        before = index_rows(main), catalog_rows(main)
+        assert archive.verify().findings == []
+    rebuild(settings, "objects")
+    with Archive.open(settings, query_process=False) as archive:
+        assert (index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])) == before
+
+
 def test_broken_objects_are_named_and_left_out(settings: Settings, opened: Callable[[], Archive]) -> None:
     with opened() as archive:
         fill(archive.datasets["main"])
