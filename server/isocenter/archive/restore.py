@@ -171,23 +171,36 @@ class FromObjects:
         """
         unreadable: dict[str, str] = {}
         done, total, waiting = 0, len(self._arrivals), 0
-        with self._pool(total) as (pool, read):
-            for paths in self._arrivals.batches(_AT_ONCE):
-                named = self._index.reader.references(paths)
-                fresh = [path for path in paths if path not in named]
-                found = list(zip(fresh, pool.map(read, fresh), strict=True))
-                unreadable |= {path: put for path, put in found if isinstance(put, str)}
-                puts = [put for _, put in found if isinstance(put, Put) and self._counts(put, flushed_until)]
-                for start in range(0, len(puts), _GROUP):
-                    self._index.writer.commit(puts[start : start + _GROUP], on_conflict=self._on_conflict)
-                done, waiting = done + len(paths), waiting + len(puts)
-                tell("objects", done, total)
-                if flush is not None and waiting >= _FLUSH_EVERY:
-                    flush.everything()
-                    waiting = 0
+        for paths, found in self._read_ahead(total):
+            unreadable |= {path: put for path, put in found if isinstance(put, str)}
+            puts = [put for _, put in found if isinstance(put, Put) and self._counts(put, flushed_until)]
+            for start in range(0, len(puts), _GROUP):
+                self._index.writer.commit(puts[start : start + _GROUP], on_conflict=self._on_conflict)
+            done, waiting = done + len(paths), waiting + len(puts)
+            tell("objects", done, total)
+            if flush is not None and waiting >= _FLUSH_EVERY:
+                flush.everything()
+                waiting = 0
         if flush is not None:
             flush.everything()
         return unreadable
+
+    def _read_ahead(self, total: int) -> Iterator[tuple[list[str], list[tuple[str, Put | str]]]]:
+        """Batches of paths, and what the objects among them say that the index does not have yet.
+
+        While one batch is committed, the next one is read.
+        """
+        with self._pool(total) as (pool, read):
+            ahead: tuple[list[str], list[str], Iterator[Put | str]] | None = None
+            for paths in self._arrivals.batches(_AT_ONCE):
+                named = self._index.reader.references(paths)
+                fresh = [path for path in paths if path not in named]
+                began = paths, fresh, pool.map(read, fresh, chunksize=50)
+                if ahead is not None:
+                    yield ahead[0], list(zip(ahead[1], ahead[2], strict=True))
+                ahead = began
+            if ahead is not None:
+                yield ahead[0], list(zip(ahead[1], ahead[2], strict=True))
 
     def _counts(self, put: Put, flushed_until: int | None) -> bool:
         if flushed_until is None or put.received > flushed_until:
