@@ -219,7 +219,7 @@ def run(folder: Path, seed: int, steps: int) -> None:
         pair.archive.close()
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", range(0, 40, 10))
 def test_histories(first: int, folders: Callable[[], Path]) -> None:
     for seed in range(first, first + 10):
         run(folders(), seed, 24)
