@@ -64,6 +64,10 @@ class AcceptedAssociation(Association):
             log.info("A-ASSOCIATE-RQ of %s makes no sense: %s", self.peer.host, problem)
             self._fire(Event.INVALID_PDU, Reason.INVALID_PARAMETER)
             return
+        except TimeoutError:
+            log.warning("A-ASSOCIATE-RQ of %s could not be decided in time", self.peer.host)
+            self.abort(text="the request could not be decided in time")
+            return
         except Exception:
             log.exception("A-ASSOCIATE-RQ of %s could not be decided", self.peer.host)
             self.abort(text="the request could not be decided")
