@@ -45,7 +45,6 @@ _OWN = {
     "_object": "path of the object below the object store",
     "_size": "bytes of the object",
     "_sha256": "identity digest: data set bytes and transfer syntax",
-    "_file_sha256": "digest of the whole object",
     "_transfer_syntax": "UID of the encoding it is stored in",
     "_data_set_offset": "where its data set begins in the object",
     "_problems": "what is wrong with its encoding",

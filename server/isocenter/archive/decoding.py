@@ -38,7 +38,6 @@ def facts_of(row: TailRow) -> RowFacts:
         size=row.size,
         sha256=row.sha256,
         called_aet=row.called_aet,
-        file_sha256=row.file_sha256,
         transfer_syntax=row.transfer_syntax,
         data_set_offset=row.data_set_offset,
     )

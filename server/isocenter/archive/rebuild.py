@@ -113,7 +113,7 @@ class _Rebuild:
     def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
         objects = FromObjects(index, self.objects, arrivals, self.on_conflict, self.place.assume_charset)
         if source == "catalog":
-            rows = FromCatalog(index, old, self.objects)
+            rows = FromCatalog(index, old, self.objects, self.place.name)
             self.done.missing = rows.run(self.tell)
             index.writer.raise_seq(self._highest(old))
             rows.bury(CatalogLock(self.place.folder / ".catalog.lock"))

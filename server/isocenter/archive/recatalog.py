@@ -86,7 +86,6 @@ def _batch(dataset: Dataset, instances: Sequence[StoredInstance]) -> pa.RecordBa
             size=one.size,
             sha256=one.sha256,
             called_aet=one.called_aet,
-            file_sha256=one.file_sha256,
             transfer_syntax=one.transfer_syntax,
             data_set_offset=one.data_set_offset,
         )

@@ -24,6 +24,7 @@ from isocenter.errors import IsocenterError
 from isocenter.index import Index, Put, Tombstone
 from isocenter.index.records import OnConflict
 from isocenter.objects import LocalStore, ObjectStore
+from isocenter.objects.part10 import Provenance, build_head, file_digest
 
 Progress = Callable[[str, int, int], None]
 
@@ -31,7 +32,7 @@ _GROUP = 256
 _AT_ONCE = 2000
 _FLUSH_EVERY = 20_000
 _WANTED = (
-    "json, SOPInstanceUID, _sop_key, _seq, _source_aet, _called_aet, _object, _size, _sha256, _file_sha256,"
+    "json, SOPInstanceUID, _sop_key, _seq, _source_aet, _called_aet, _object, _size, _sha256,"
     " _transfer_syntax, _data_set_offset, _problems, epoch_us(_received) AS received"
 )
 
@@ -43,9 +44,11 @@ class FromCatalog:
         index: new, or partly filled by a run that was killed.
         catalog: to read.
         objects: a row whose object is not there is left out.
+        dataset: its name, which stands in the head of each object.
     """
 
-    def __init__(self, index: Index, catalog: Catalog, objects: ObjectStore) -> None:
+    def __init__(self, index: Index, catalog: Catalog, objects: ObjectStore, dataset: str) -> None:
+        self._dataset = dataset
         self._index = index
         self._catalog = catalog
         self._objects = objects
@@ -106,7 +109,7 @@ class FromCatalog:
         for _, run in groupby(enumerate(there), key=lambda pair: pair[1]["_seq"] - pair[0]):
             part = [row for _, row in run]
             self._index.writer.raise_seq(part[0]["_seq"] - 1)
-            self._index.writer.commit([_put(row) for row in part], on_conflict="replace")
+            self._index.writer.commit([_put(row, self._dataset) for row in part], on_conflict="replace")
         if there:
             self._index.writer.flush_done(there[-1]["_seq"], self._heads)
 
@@ -118,16 +121,22 @@ class FromCatalog:
         return False
 
 
-def _put(row: dict[str, Any]) -> Put:
+def _put(row: dict[str, Any], dataset: str) -> Put:
+    """What the row was made of. The catalog holds no file digest: head and identity digest give it again."""
+    keys = keys_of(row["json"])
+    provenance = Provenance(row["_source_aet"], row["_called_aet"], dataset, row["received"])
+    head = build_head(
+        keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], row["_transfer_syntax"], provenance
+    )
     return Put(
-        keys=keys_of(row["json"]),
+        keys=keys,
         header=b"",
         transfer_syntax=row["_transfer_syntax"],
         data_set_offset=row["_data_set_offset"],
         object=row["_object"],
         size=row["_size"],
         sha256=row["_sha256"],
-        file_sha256=row["_file_sha256"],
+        file_sha256=file_digest(head, bytes.fromhex(row["_sha256"])),
         source_aet=row["_source_aet"],
         called_aet=row["_called_aet"],
         received=row["received"],

@@ -44,7 +44,6 @@ OWN = pa.schema(
         ("_object", pa.string()),
         ("_size", pa.int64()),
         ("_sha256", pa.string()),
-        ("_file_sha256", pa.string()),
         ("_transfer_syntax", pa.string()),
         ("_data_set_offset", pa.int64()),
         ("_problems", pa.list_(pa.string())),

@@ -31,7 +31,7 @@ class RowFacts:
 
     Keys are the signed 64-bit keys of the UIDs (`dicom.uids.key_of`); `received` is microseconds since 1970
     in UTC; `object` the path below the object store; `size` bytes of the whole file; `sha256` the identity
-    of the object, `file_sha256` the digest of the file (both hex); `problems` are marks the header reader
+    of the object (hex); `problems` are marks the header reader
     left.
     """
 
@@ -45,7 +45,6 @@ class RowFacts:
     size: int
     sha256: str
     called_aet: str = ""
-    file_sha256: str = ""
     transfer_syntax: str = ""
     data_set_offset: int | None = None
     problems: tuple[str, ...] = ()
