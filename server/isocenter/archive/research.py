@@ -26,6 +26,8 @@ import pyarrow as pa
 from isocenter.errors import IsocenterError, Unavailable
 
 _SCHEMA, _BATCH, _VALUE, _END, _ERROR = b"S", b"B", b"V", b"E", b"X"
+_TRIES = 3
+_DYING_SECONDS = 0.5
 _START_SECONDS = 60.0
 _GONE = (EOFError, OSError)
 
@@ -110,7 +112,7 @@ class Research:
         self._running()
 
     def ask(self, question: dict[str, Any]) -> Any:
-        """A plain answer. Raises what the question raised, Unavailable when the process died twice."""
+        """A plain answer. Raises what the question raised, Unavailable when the process keeps dying."""
         connection, kind, body = self._begin(question)
         connection.give_back()
         if kind != _VALUE:
@@ -138,8 +140,8 @@ class Research:
             process.stop()
 
     def _begin(self, question: dict[str, Any]) -> tuple[_Asking, bytes, bytes]:
-        """Send a question and get the first message; a process that is gone is started again, once."""
-        for attempt in range(2):
+        """Send a question and get the first message; a process that is gone is started again."""
+        for attempt in range(_TRIES):
             asking: _Asking | None = None
             try:
                 asking = self._running().connect()
@@ -149,7 +151,7 @@ class Research:
                 if asking is not None:
                     asking.drop()
                 self._forget()
-                if attempt:
+                if attempt == _TRIES - 1:
                     raise Unavailable("The query process died", hint="try again; a smaller query?") from error
                 continue
             if kind == _ERROR:
@@ -167,8 +169,9 @@ class Research:
             return self._process
 
     def _forget(self) -> None:
+        """A process that hung up is about to end, though the system may still count it as alive."""
         with self._mutex:
-            if self._process is not None and not self._process.is_alive():
+            if self._process is not None and self._process.has_ended(_DYING_SECONDS):
                 self._process.stop()
                 self._process = None
 
@@ -195,6 +198,10 @@ class _Process:
 
     def is_alive(self) -> bool:
         return self._process.is_alive()
+
+    def has_ended(self, within: float) -> bool:
+        self._process.join(within)
+        return not self._process.is_alive()
 
     def connect(self) -> _Asking:
         try:
