@@ -91,6 +91,7 @@ def watched(running: Running) -> Iterator[Growth]:
     finally:
         over.set()
         thread.join()
+        growth.sample()
 
 
 def sparse(folder: Path, name: str) -> tuple[Path, int, pydicom.Dataset]:
@@ -230,7 +231,7 @@ def one_frame(running: Running, _path: Path, _start: int, image: pydicom.Dataset
 
 
 def warm_up(running: Running) -> None:
-    """Let every way be used once with a small object, so that what is loaded once is at rest."""
+    """Let every way be used once with a small object, and flush, so that what is loaded once is at rest."""
     with tempfile.TemporaryDirectory() as name:
         for number in range(4):  # more than once: there are several workers
             image = next(iter(ct(Subject(seed=f"small {number}"), slices=1, size=16)))
@@ -241,7 +242,7 @@ def warm_up(running: Running) -> None:
                 place = f"/dicom-web/studies/{image.StudyInstanceUID}/series/{image.SeriesInstanceUID}"
                 web.ask("GET", place, Accept='multipart/related; type="application/dicom"; transfer-syntax=*')
                 web.ask("GET", f"{place}/metadata")
-    time.sleep(2.0)
+    time.sleep(5.0)
 
 
 Way = Callable[[Running, Path, int, Any], None]
@@ -258,7 +259,10 @@ def measure(folder: Path) -> list[Row]:
     """Store and serve, one way after the other, in one server."""
     made = {name: sparse(folder, name) for name in ("web", "dimse")}
     rows = []
-    with server(folder / "data", log=folder / "log") as running:
+    data = folder / "data"
+    data.mkdir()
+    (data / "isocenter.toml").write_text("[catalog]\nflush_seconds = 1.0\n")
+    with server(data, log=folder / "log") as running:
         warm_up(running)
         for what, name, way in WAYS:
             with watched(running) as growth:
@@ -273,6 +277,7 @@ def measure(folder: Path) -> list[Row]:
             one = max(growth.highest.values()) / 1e6
             rows.append(Row("  most that one process grew", one, "MB", reach=REACH))
             rows.append(Row("  all processes together", growth.together / 1e6, "MB", reach=REACH))
+            print(f"{what}: {seconds:.1f} s, {one:.0f} MB", file=sys.stderr, flush=True)
     return rows
 
 

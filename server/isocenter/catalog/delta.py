@@ -53,6 +53,7 @@ class DeltaLog:
         self.folder = folder
         self._options = dict(storage_options or {}) or None
         self._opened = lru_cache(maxsize=64)(self._open)
+        self._actions = lru_cache(maxsize=64)(lambda version: _actions(self._opened(version)))
 
     @property
     def exists(self) -> bool:
@@ -72,12 +73,13 @@ class DeltaLog:
 
     def files(self, version: int) -> list[str]:
         """Names below the table of the data files of a version, oldest first."""
-        actions = _actions(self._opened(version))
+        actions = self.actions(version)
         return sorted(actions, key=lambda name: (actions[name]["modification_time"], name))
 
     def actions(self, version: int) -> dict[str, dict[str, int]]:
         """The data files of a version: `size` (bytes), `num_records`, `modification_time` (milliseconds)."""
-        return _actions(self._opened(version))
+        found: dict[str, dict[str, int]] = self._actions(version)
+        return found
 
     def schema(self, version: int) -> pa.Schema:
         """The columns of a version."""
