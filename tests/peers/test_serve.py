@@ -138,7 +138,7 @@ def test_a_killed_worker_is_replaced(running: Running) -> None:
 def test_once_a_token_exists_every_request_needs_one(running: Running) -> None:
     """Runs last in this module: the server is guarded from then on."""
     url = f"{running.url}/api/system"
-    assert status_of(url) == 200
+    assert _soon(lambda: status_of(url) == 200), "a worker that replaces a killed one may still be opening"
     made = isocenter("token", "create", "test", "--data", str(running.data), "--json")
     token = json.loads(made.stdout)
     assert status_of(url) == 401
