@@ -156,7 +156,7 @@ def test_a_server_told_to_stop_ends_cleanly_and_takes_its_connection_file_along(
         children = psutil.Process(running.process.pid).children(recursive=True)
     assert running.process.returncode == 0
     assert not path.exists()
-    assert not [c for c in children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
+    assert _soon(lambda: not [c for c in children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE])
 
 
 def test_children_of_a_killed_server_end_by_themselves(tmp_path: Path) -> None:

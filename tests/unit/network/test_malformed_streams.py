@@ -203,6 +203,7 @@ async def test_broken_conversations_of_requestors(caplog):
     assert errors(caplog) == []
 
 
+@pytest.mark.slow  # on a loaded machine a close was once still under way when its socket was counted
 @pytest.mark.timeout(300)
 async def test_broken_conversations_of_acceptors(caplog):
     response = messages.response(messages.parse_command(command(0x30, 1, VERIFICATION)), 0)
