@@ -1,6 +1,7 @@
 """Who has a dataset open: a rebuild needs it alone, everybody else shares it.
 
-A lock file beside the index says so.
+A lock file beside the index says so. Whoever opens a dataset whose rebuild was killed while it took its
+place ends that first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from isocenter.archive.swap import finish_swap
 from isocenter.errors import Unavailable
 from isocenter.objects.faults import storage_errors
 
@@ -34,6 +36,7 @@ class Opened:
         except BlockingIOError:
             os.close(self._file)
             raise Unavailable("The dataset is being rebuilt", hint="wait for `isocenter reindex`") from None
+        finish_swap(folder)
 
     def close(self) -> None:
         """Give it back."""
@@ -46,6 +49,7 @@ def alone(folder: Path) -> Iterator[None]:
     file = _open(folder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finish_swap(folder)
         yield
     except BlockingIOError:
         raise Unavailable("The dataset is in use", hint="stop the server first") from None

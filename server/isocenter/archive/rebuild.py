@@ -11,8 +11,6 @@ deleted and not swept yet comes back.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from isocenter.archive.keeping import CatalogLock
 from isocenter.archive.opening import alone
 from isocenter.archive.place import Place
 from isocenter.archive.restore import FromCatalog, FromObjects
+from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
 from isocenter.errors import BadRequest, Damaged, IsocenterError
@@ -146,30 +145,8 @@ class _Rebuild:
 
     def _swap(self, source: Source) -> Path:
         """Put the new in the place of the old, which is kept."""
-        kept = self.place.folder / f"before-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}"
         index = Path(self.place.index)
         names = [index.name, f"{index.name}-wal", f"{index.name}-shm"]
         if source == "objects":
             names.append("catalog")
-        with storage_errors("put the rebuilt index in its place"):
-            kept.mkdir()
-            for name in names:
-                if (self.place.folder / name).exists():
-                    os.rename(self.place.folder / name, kept / name)
-            for name in names:
-                if (self.folder / name).exists():
-                    os.rename(self.folder / name, self.place.folder / name)
-            _remove(self.folder)
-            file = os.open(self.place.folder, os.O_RDONLY)
-            try:
-                os.fsync(file)
-            finally:
-                os.close(file)
-        return kept
-
-
-def _remove(folder: Path) -> None:
-    """Remove what the rebuild needed and the dataset does not: files by name, never a tree."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    folder.rmdir()
+        return swap(self.place.folder, self.folder, names)

@@ -80,7 +80,7 @@ class LocalStore:
             above.update("/".join(parts[:depth]) for depth in range(len(parts)))
         with storage_errors("make a folder durable"):
             for folder in sorted(folders | above, reverse=True):
-                _fsync_folder(self.root / folder)
+                fsync_folder(self.root / folder)
         self._durable.update(folders)
 
     def open(self, relpath: str) -> BinaryIO:
@@ -171,7 +171,8 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -210,3 +211,33 @@ def test_a_dataset_in_use_is_not_rebuilt(settings: Settings, opened: Callable[[]
         rebuild(settings, "objects")
     with pytest.raises(BadRequest, match="no catalog"):
         rebuild(settings, "catalog")
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_rebuild_that_was_killed_while_it_took_its_place_is_ended_by_the_next_opening(
+    settings: Settings, opened: Callable[[], Archive], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    from isocenter.archive import swap
+
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        before = index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])
+    left = step
+
+    def dies(source: Path, target: Path) -> None:
+        nonlocal left
+        if Path(target).name != ".swap.json":
+            if not left:
+                raise KeyboardInterrupt
+            left -= 1
+        os.replace(source, target)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(swap.os, "rename", dies)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(settings, "objects")
+    with opened() as archive:
+        assert (index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])) == before
+        assert archive.verify().findings == []
+    assert not (settings.data / "datasets/main/rebuild").exists()
+    rebuild(settings, "objects")

@@ -183,7 +183,7 @@ def test_the_character_set_is_none_then_the_requests_then_the_peers_then_utf_8(
     assert packed.PatientName == name
 
 
-@pytest.mark.filterwarnings("ignore:The PN component length")
+@pytest.mark.filterwarnings("ignore:The (PN component|value) length")
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -45,13 +45,13 @@ def test_every_folder_on_the_way_is_made_durable_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    real = local_module._fsync_folder
+    real = local_module.fsync_folder
 
     def spy(folder: Path) -> None:
         synced.append(str(folder.relative_to(tmp_path)))
         real(folder)
 
-    monkeypatch.setattr(local_module, "_fsync_folder", spy)
+    monkeypatch.setattr(local_module, "fsync_folder", spy)
     store = LocalStore(tmp_path)
     names = ["1/2/a.dcm", "1/2/b.dcm", "1/3/c.dcm"]
     for name in names:
