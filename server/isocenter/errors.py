@@ -10,6 +10,7 @@
     ├── Unauthorized          no or wrong credentials                    401
     ├── Forbidden             known, but not allowed                     403
     ├── NotFound              no such resource                           404
+    │   └── Gone              it was here, and was deleted               410
     ├── NotAcceptable         no representation that the caller accepts  406
     ├── Conflict              it contradicts what is stored              409
     ├── TooLarge              beyond a configured limit                  413
@@ -101,6 +102,12 @@ class NotFound(IsocenterError):
     """No such resource."""
 
     code, status = "not-found", 404
+
+
+class Gone(NotFound):
+    """It was here, and was deleted."""
+
+    code, status = "gone", 410
 
 
 class NotAcceptable(IsocenterError):

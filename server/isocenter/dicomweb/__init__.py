@@ -1,6 +1,6 @@
 """DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS (row 8)."""
 
-from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies, wado
+from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies
 from isocenter.http.application import Route
 
 routes: list[Route] = [
@@ -9,5 +9,4 @@ routes: list[Route] = [
     *metadata.routes,
     *frames.routes,
     *bulkdata.routes,
-    *wado.routes,
 ]

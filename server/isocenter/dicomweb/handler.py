@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from isocenter.dicom.predicate import Predicate
-from isocenter.dicomweb.lookup import InstanceLookup
+from isocenter.dicomweb.lookup import InstanceLookup, absent
 from isocenter.dicomweb.paths import Target
-from isocenter.errors import NotAcceptable, NotFound
+from isocenter.errors import NotAcceptable
 from isocenter.http.accept import MediaRange, negotiate, parse_accept
 from isocenter.http.handler import Handler
 from isocenter.index.records import StoredInstance
@@ -65,8 +65,7 @@ class DicomwebHandler(Handler):
         dataset, wanted = self.dataset(), self.target.predicate if predicate is None else predicate
         found = await self.context.short(lambda: list(dataset.instances(wanted)))
         if not found:
-            level = self.target.level
-            raise NotFound(f"There is no such {level.value if level else 'instance'} in this dataset")
+            raise await self.context.short(absent, dataset, self.target)
         return found
 
     async def instance(self) -> StoredInstance:

@@ -13,7 +13,7 @@ from isocenter.archive import Dataset
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal
 from isocenter.dicomweb.paths import Target
-from isocenter.errors import NotFound
+from isocenter.errors import Gone, NotFound
 from isocenter.index.records import StoredInstance
 
 _MOST = 50_000
@@ -56,4 +56,13 @@ def _find(dataset: Dataset, target: Target) -> StoredInstance:
     for one in dataset.instances(Equal((key,), target.instance)):
         if (one.StudyInstanceUID, one.SeriesInstanceUID) == (target.study, target.series):
             return one
-    raise NotFound("There is no such instance in this dataset")
+    raise absent(dataset, target)
+
+
+def absent(dataset: Dataset, target: Target) -> NotFound:
+    """Why nothing is found at a path: it was deleted (410), or never was here (404). Blocks."""
+    what = target.level.value if target.level else "instance"
+    uids = (target.study, target.series, target.instance)
+    if target.study and dataset.index.reader.was_deleted(*uids):
+        return Gone(f"This {what} was deleted")
+    return NotFound(f"There is no such {what} in this dataset")

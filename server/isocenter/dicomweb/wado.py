@@ -17,7 +17,6 @@ from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.conversion import converted
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.media import DICOM, Wanted, file_syntax, wanted_forms
-from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES
 from isocenter.errors import NotAcceptable
 from isocenter.http.multipart import MultipartWriter
 from isocenter.http.ranges import if_range, parse_range
@@ -172,6 +171,3 @@ def _instead(part: Part, error: CannotTranscode) -> Part:
     if file_syntax(stored, stored) != stored:
         raise error
     return Part(part.instance, stored)
-
-
-routes = [(ROOT + SERIES, RetrieveHandler), (ROOT + INSTANCE, RetrieveHandler)]

@@ -57,6 +57,17 @@ def since(session: Session, after: int, limit: int) -> list[Change]:
     return [Change(*row) for row in rows]
 
 
+def was_deleted(session: Session, study: str, series: str, sop: str) -> bool:
+    """Whether the log tells of a deletion inside this study (and series, and of this instance, where named).
+
+    Not from the tombstones: compaction ends those, and they do not know their study.
+    """
+    given = [(name, uid) for name, uid in zip(COLUMNS[2:5], (study, series, sop), strict=True) if uid]
+    where = " AND ".join(f'"{name}" = ?' for name, _ in given)
+    text = f"SELECT 1 FROM change WHERE kind = 'deleted' AND {where} LIMIT 1"
+    return bool(given) and bool(session.rows(text, [uid for _, uid in given]))
+
+
 def last_id(session: Session) -> int:
     """Id of the latest line, 0 when there is none."""
     return int(session.rows("SELECT COALESCE(MAX(id), 0) FROM change")[0][0])

@@ -199,6 +199,11 @@ class Reader:
         with self.database.read() as session:
             return changes.last_id(session)
 
+    def was_deleted(self, study: str, series: str = "", instance: str = "") -> bool:
+        """Whether something inside this study, series or instance was deleted; until the log is trimmed."""
+        with self.database.read() as session:
+            return changes.was_deleted(session, study, series, instance)
+
     def data_version(self) -> int:
         """A number that is another one after another connection's commit; asking costs microseconds."""
         return self.database.data_version()

@@ -342,3 +342,11 @@ change = Table(
     _text("detail"),
     sqlite_autoincrement=True,
 )
+# The few lines that say whether what is not here was here: 410 in place of 404.
+Index(
+    "change_deleted",
+    change.c.StudyInstanceUID,
+    change.c.SOPInstanceUID,
+    sqlite_where=text("kind = 'deleted'"),
+    postgresql_where=text("kind = 'deleted'"),
+)

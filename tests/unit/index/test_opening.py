@@ -11,10 +11,12 @@ from index_objects import put
 from isocenter.dicom.levels import Level
 from isocenter.errors import Damaged, NoSpace, Unavailable
 from isocenter.index import Index, migrate, open_index, schema
+from isocenter.index.database import Database
 from isocenter.index.opening import _database
 from isocenter.index.sqlite import Sqlite, translated
 
-OLDER = '''
+NEXT, BROKEN = (f"{int(migrate.HEAD) + more:04}" for more in (1, 2))
+STEP = '''
 """A step that a test takes."""
 from alembic import op
 import sqlalchemy as sa
@@ -27,17 +29,17 @@ def upgrade():
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Path:
-    """Revisions of a later Isocenter: 0002 adds a column, 0003 fails."""
+    """Revisions of a later Isocenter: the next adds a column, the one after it fails."""
     folder = tmp_path / "migrations"
     (folder / "versions").mkdir(parents=True)
     add = 'op.add_column("lease", sa.Column("note", sa.String))'
     steps = {
-        "0001": ("None", "pass"),
-        "0002": ('"0001"', add),
-        "0003": ('"0002"', "raise RuntimeError('broken')"),
+        migrate.HEAD: ("None", "pass"),
+        NEXT: (f'"{migrate.HEAD}"', add),
+        BROKEN: (f'"{NEXT}"', "raise RuntimeError('broken')"),
     }
     for revision, (down, step) in steps.items():
-        text = OLDER.format(revision=revision, down=down, step=step)
+        text = STEP.format(revision=revision, down=down, step=step)
         (folder / "versions" / f"r{revision}.py").write_text(text)
     return folder
 
@@ -70,8 +72,8 @@ class TestMigration:
     ) -> None:
         with open_index(place) as index:
             index.writer.commit([put()])
-        migrated(place, scripts, "0002")
-        assert revision(place) == "0002"
+        migrated(place, scripts, NEXT)
+        assert revision(place) == NEXT
         database = _database(place, "main", 10)
         with database.read() as session:
             assert session.rows("SELECT note FROM lease") == []
@@ -81,21 +83,21 @@ class TestMigration:
     def test_a_copy_is_made_before(self, tmp_path: Path, scripts: Path) -> None:
         with open_index(tmp_path / "index.db") as index:
             index.writer.commit([put()])
-        migrated(tmp_path / "index.db", scripts, "0002")
-        with open_index(tmp_path / "index.db.0001") as copy:
+        migrated(tmp_path / "index.db", scripts, NEXT)
+        with open_index(tmp_path / f"index.db.{migrate.HEAD}") as copy:
             assert copy.reader.totals().instances == 1
 
     def test_a_step_that_fails_changes_nothing(self, place: str | Path, scripts: Path) -> None:
         open_index(place).close()
         with pytest.raises(RuntimeError, match="broken"):
-            migrated(place, scripts, "0003")
-        assert revision(place) == "0001"
+            migrated(place, scripts, BROKEN)
+        assert revision(place) == migrate.HEAD
         with open_index(place) as index:
             assert index.writer.commit([put()])[0].kind == "stored"
 
     def test_one_of_a_newer_isocenter_is_refused(self, place: str | Path, scripts: Path) -> None:
         open_index(place).close()
-        migrated(place, scripts, "0002")
+        migrated(place, scripts, NEXT)
         with pytest.raises(Damaged, match="newer"):
             open_index(place)
 
@@ -113,7 +115,42 @@ class TestMigration:
     def test_the_schema_did_not_change_without_a_new_revision(self) -> None:
         """When this fails: add a revision to `migrations/versions`, set `migrate.HEAD`, write it here."""
         columns = {table.name: len(table.columns) for table in schema.metadata.sorted_tables}
-        assert (migrate.HEAD, columns) == ("0001", SCHEMA)
+        assert (migrate.HEAD, columns) == ("0002", SCHEMA)
+
+    def test_the_first_index_of_all_becomes_what_a_new_one_is(self, place: str | Path) -> None:
+        database = _database(place, "main", 10)
+        with database.write() as session:
+            migrate.create(database, session)
+        wanted = structure(database)
+        with database.write() as session:
+            for statement in BACK_TO_THE_FIRST:
+                session.run(statement)
+        migrate.prepare(database)
+        assert structure(database) == wanted
+        database.close()
+
+
+BACK_TO_THE_FIRST = (
+    "DROP INDEX change_deleted",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
+def structure(database: Database) -> set[tuple[str, ...]]:
+    """Every column, with its type, and every index, with its columns and condition."""
+    sqlite = (
+        'SELECT m.name, c.name, c.type, CAST(c."notnull" AS TEXT) FROM sqlite_master m'
+        " JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+        "SELECT name, REPLACE(sql, '\"', '') FROM sqlite_master WHERE type = 'index'",
+    )
+    postgres = (
+        "SELECT table_name, column_name, data_type, is_nullable, collation_name"
+        " FROM information_schema.columns WHERE table_schema = current_schema()",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    )
+    with database.read() as session:
+        found = [session.rows(text) for text in (sqlite if session.dialect == "sqlite" else postgres)]
+    return {tuple(map(str, row)) for rows in found for row in rows}
 
 
 SCHEMA: dict[str, int] = {
