@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,6 +17,7 @@ from isocenter.child import Child, log_to_standard_error
 from isocenter.config import Settings
 from isocenter.connection_file import published
 from isocenter.errors import Forbidden
+from isocenter.pool import ProcessPool
 from isocenter.security import Tokens, digest_of, new_secret
 from isocenter.state import open_state
 from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
@@ -39,8 +38,8 @@ def serve(settings: Settings) -> None:
     log_to_standard_error()
     with only_server_of(settings.data), contextlib.ExitStack() as stack:
         _check_exposure(settings)
-        _make_metrics_folder(settings)
-        from isocenter import metrics  # reads where that folder is when it is imported
+        _make_folders(settings)
+        from isocenter import metrics  # reads where its folder is when it is imported
         from isocenter.keeper import keeper
 
         sockets = bind(settings)
@@ -83,40 +82,22 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.callback(archive.close)
         state = open_state(settings.data)
         stack.callback(state.close)
-        pool = _Pool()
+        pool = ProcessPool()
         stack.callback(pool.close)
         scratch = settings.data / "run" / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
         tokens = Tokens(state, local=local)
         context = Context(
-            archive, settings, tokens, pool=pool.get, scratch=scratch, dicom_port=sockets.dicom_port
+            archive, settings, tokens, pool=pool, scratch=scratch, dicom_port=sockets.dicom_port
         )
         stack.callback(context.close)
         http = make_server(make_application(context, [*dicomweb.routes, *rest.routes]), context)
         stack.push_async_callback(http.close_all_connections)
         http.add_sockets(sockets.http)
         stack.callback(http.stop)
-        dimse = DimseServer(archive, settings, pool=pool.get, scratch=scratch, authenticate=by_token(tokens))
+        dimse = DimseServer(archive, settings, pool=pool, scratch=scratch, authenticate=by_token(tokens))
         stack.push_async_callback(dimse.stop)
         dimse.listen(sockets.dicom, sockets.dicom_tls)
         yield
-
-
-class _Pool:
-    """Where CPU-bound work runs; its processes start with the first work, and a broken pool is made anew."""
-
-    def __init__(self) -> None:
-        self._made: ProcessPoolExecutor | None = None
-
-    def get(self) -> ProcessPoolExecutor:
-        if self._made is None or getattr(self._made, "_broken", False):
-            context = multiprocessing.get_context("spawn")
-            self._made = ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context)
-        return self._made
-
-    def close(self) -> None:
-        if self._made is not None:
-            self._made.shutdown(cancel_futures=True)
 
 
 def _check_exposure(settings: Settings) -> None:
@@ -132,12 +113,13 @@ def _check_exposure(settings: Settings) -> None:
         state.close()
 
 
-def _make_metrics_folder(settings: Settings) -> None:
-    """Where the processes of this start keep their figures; the variable is read when they import metrics."""
-    folder = settings.data.resolve() / "run" / "metrics"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+def _make_folders(settings: Settings) -> None:
+    """Where the processes of this start keep their figures, and files that a killed server left behind."""
+    run = settings.data.resolve() / "run"
+    for folder in (run / "metrics", run / "scratch"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(run / "metrics")  # read when they import metrics
 
 
 def _facts(settings: Settings, sockets: Sockets, secret: str) -> dict[str, Any]:

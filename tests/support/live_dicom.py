@@ -6,9 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Coroutine, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +14,7 @@ from isocenter.archive import Archive, Dataset
 from isocenter.config import Settings, load
 from isocenter.dimse.identities import Authenticate
 from isocenter.dimse.server import DimseServer
+from isocenter.pool import ProcessPool
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class LiveServer:
         self._authenticate = authenticate
         self.settings = settings
         self.archive = Archive.open(settings)
-        self._pool: ProcessPoolExecutor | None = None
+        self.pool = ProcessPool(1)
         self._sockets = [bound()]
         self._tls_sockets = [bound()] if settings.dicom.tls else []
         self.port = int(self._sockets[0].getsockname()[1])
@@ -68,8 +67,7 @@ class LiveServer:
             self._loop.close()
             for each in (*self._sockets, *self._tls_sockets):
                 each.close()
-            if self._pool is not None:
-                self._pool.shutdown()
+            self.pool.close()
             self.archive.close()
 
     async def _start(self) -> DimseServer:
@@ -80,12 +78,6 @@ class LiveServer:
         )
         server.listen(self._sockets, self._tls_sockets)
         return server
-
-    def pool(self) -> ProcessPoolExecutor:
-        """The process pool; a broken one is made anew."""
-        if self._pool is None or getattr(self._pool, "_broken", False):
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        return self._pool
 
 
 @contextmanager

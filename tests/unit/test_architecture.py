@@ -27,7 +27,7 @@ ROWS: dict[int, set[str]] = {
     5: {"peers", "jobs"},
     4: {"archive"},
     3: {"index", "catalog", "objects"},
-    2: {"network", "security", "metrics", "events"},
+    2: {"network", "security", "metrics", "events", "pool"},
     1: {"config", "state"},
     0: {"dicom"},
     -1: {"errors"},

@@ -11,6 +11,7 @@ Not here: frames for the web (`frames`, `rendering`).
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import warnings
 import zlib
@@ -42,11 +43,13 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
         offset: where its data set begins, in bytes.
         transfer_syntax: in which it is.
         wanted: Explicit or Implicit VR Little Endian.
-        target: path of the file to be written: the bare data set.
+        target: path of a file that is there, to be overwritten: the bare data set.
 
     Raises:
         CannotTranscode: no decoder, damaged pixels, video, more than 4 GiB of pixels.
         UnreadableObject: the source is damaged.
+        FileNotFoundError: one of the files is gone. The target is not made, since whoever asked may have
+            given up before the pool came to it.
     """
     if wanted not in _TARGETS:
         raise CannotTranscode("Only Explicit and Implicit VR Little Endian are written")
@@ -60,9 +63,13 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
             header = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
         else:
             header = read_header(file)
-        out = stack.enter_context(open(target, "wb"))
+        out: BinaryIO = stack.enter_context(open(target, "wb", opener=_if_there))
         writer = Writer(file, out, explicit=wanted == uids.EXPLICIT_LITTLE_ENDIAN)
         _write(_Job(file, out, writer, header, source))
+
+
+def _if_there(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT | os.O_CLOEXEC)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A stored object made ready to be sent in what was accepted for it: as stored, else transcoded.
 
 As stored, the data set is cut from the object's own file. Else it is transcoded without loss in the process
-pool into a scratch file that has no name.
+pool into a scratch file, whose name goes before it is sent.
 Not here: the sending (:mod:`isocenter.dimse.suboperations`).
 """
 
@@ -12,9 +12,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 from isocenter.archive import StoredInstance
 from isocenter.dicom import transcode, uids
@@ -110,29 +110,33 @@ def _as_stored(session: Session, instance: StoredInstance) -> Source:
 
 
 async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -> Source:
-    """The data set in another transfer syntax, from the pool; a broken pool gets a second chance."""
-    source = await asyncio.to_thread(_as_stored, session, instance)
-    loop = asyncio.get_running_loop()
-    with tempfile.TemporaryFile(dir=session.around.scratch) as target:
-        work = partial(
+    """The data set in another transfer syntax, from the pool.
+
+    Who is cancelled here leaves work that may begin later: it finds the target's name gone and does nothing.
+    """
+    scratch = session.around.scratch
+    with ExitStack() as stack:
+        target = stack.enter_context(tempfile.NamedTemporaryFile(dir=scratch, suffix=".transcoded"))
+        source = session.dataset.objects.path(instance.object)
+        if source is None:
+            fetched = stack.enter_context(tempfile.NamedTemporaryFile(dir=scratch, suffix=".fetched"))
+            source = Path(fetched.name)
+            await asyncio.to_thread(_fetch, session, instance, source)
+        await session.around.pool.run(
             transcode.to_file,
-            _path(source.file.number),
-            source.offset,
+            str(source),
+            instance.data_set_offset,
             instance.transfer_syntax,
             syntax,
-            _path(target.fileno()),
+            target.name,
         )
-        try:
-            await loop.run_in_executor(session.around.pool(), work)
-        except BrokenExecutor:
-            await loop.run_in_executor(session.around.pool(), work)
-        source.file.close()
         return Source(Descriptor(os.dup(target.fileno())), 0, os.fstat(target.fileno()).st_size)
 
 
-def _path(descriptor: int) -> str:
-    """A path by which other processes of ours open a file that has no name, and so is never left behind."""
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
+def _fetch(session: Session, instance: StoredInstance, copy: Path) -> None:
+    """A remote object into a file that is there."""
+    with session.dataset.objects.open(instance.object) as source, open(copy, "r+b") as file:
+        shutil.copyfileobj(source, file, 1024 * 1024)
 
 
 def proposals(instances: Iterable[StoredInstance]) -> list[list[Proposal]]:

@@ -11,8 +11,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Executor
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from isocenter.network.service import Peer as Remote
 from isocenter.network.tls import Certificates, client_context
 from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
+from isocenter.pool import ProcessPool
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class DimseServer:
     Args:
         archive: whose datasets are served, by their AE titles.
         settings: of the server.
-        pool: gives the process pool for transcoding; called when it is first needed.
+        pool: for transcoding.
         scratch: folder for transcoded objects on their way.
         authenticate: checks user identities; without it they are let in unchecked, as PS3.7 D.3.3.7 has
             acceptors do that do not support them.
@@ -66,7 +66,7 @@ class DimseServer:
         archive: Archive,
         settings: Settings,
         *,
-        pool: Callable[[], Executor],
+        pool: ProcessPool,
         scratch: Path,
         authenticate: Authenticate | None = None,
     ) -> None:

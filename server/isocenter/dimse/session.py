@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from isocenter.network.messages import Command, response
 from isocenter.network.service import Message
 from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
+from isocenter.pool import ProcessPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Surroundings:
 
     settings: DicomSettings
     book: Book
-    pool: Callable[[], Executor]
-    """The process pool for transcoding, made when first asked for."""
+    pool: ProcessPool
+    """For transcoding."""
     scratch: Path
     """Folder for transcoded objects on their way; on a local disk."""
     client_tls: Callable[[Peer], ssl.SSLContext | None]

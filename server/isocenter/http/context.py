@@ -6,11 +6,12 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from isocenter.config import Settings
+from isocenter.pool import ProcessPool
 from isocenter.security import Tokens
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ class Context:
         archive: the open archive.
         settings: the settings it was opened with.
         tokens: who may ask.
-        pool: where CPU-bound work runs: a process pool, or what gives it when it is first needed; the long
-            threads when None.
+        pool: where CPU-bound work runs; the long threads when None.
         scratch: folder for converted objects on their way; `run` in the data folder when None.
         dicom_port: the port that DICOM really listens on; the one of the settings when None.
     """
@@ -44,7 +44,7 @@ class Context:
         settings: Settings,
         tokens: Tokens,
         *,
-        pool: Executor | Callable[[], Executor] | None = None,
+        pool: ProcessPool | None = None,
         scratch: Path | None = None,
         dicom_port: int | None = None,
     ) -> None:
@@ -68,17 +68,14 @@ class Context:
         return await _in(self._long, work, *args, **kwargs)
 
     async def compute(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what keeps a core busy; `work` and its arguments can be pickled."""
-        try:
-            return await _in(self._executor(), work, *args, **kwargs)
-        except BrokenExecutor:
-            # Other work broke it, or this one: once more, in what the pool is rebuilt as.
-            return await _in(self._executor(), work, *args, **kwargs)
+        """Run what keeps a core busy; `work` and its arguments can be pickled.
 
-    def _executor(self) -> Executor:
+        Raises:
+            WorkLost: it killed the process that ran it, twice.
+        """
         if self._pool is None:
-            return self._long
-        return self._pool() if callable(self._pool) else self._pool
+            return await self.long(work, *args, **kwargs)
+        return await self._pool.run(work, *args, **kwargs)
 
     def shared(self, kind: type[T]) -> T:
         """The one object of `kind`, made without arguments, that all requests share: a cache."""

@@ -42,6 +42,7 @@ FILES = sorted(path for path in FOLDER.glob("*.dcm") if path.name not in LEFT_OU
 def transcoded(path: Path, wanted: str, target: Path) -> Dataset:
     with open(path, "rb") as file:
         header = read_header(file)
+    target.touch()
     transcode.to_file(str(path), header.data_set_offset, _syntax(path), wanted, str(target))
     made = read_dataset(BytesIO(target.read_bytes()), wanted == IMPLICIT, True)
     made.file_meta = FileMetaDataset()
@@ -112,6 +113,20 @@ def test_nothing_is_ever_compressed(tmp_path: Path) -> None:
             transcode.to_file(path, 0, EXPLICIT, wanted, str(tmp_path / "copy"))
 
 
+def test_a_target_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        transcode.to_file(str(FOLDER / "CT_small.dcm"), 0, EXPLICIT, IMPLICIT, str(tmp_path / "copy"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_first_try_left_in_the_target_goes(tmp_path: Path) -> None:
+    copy = transcoded(FOLDER / "CT_small.dcm", IMPLICIT, tmp_path / "copy")
+    size = (tmp_path / "copy").stat().st_size
+    (tmp_path / "copy").write_bytes(bytes(2 * size))
+    assert transcoded(FOLDER / "CT_small.dcm", IMPLICIT, tmp_path / "copy") == copy
+    assert (tmp_path / "copy").stat().st_size == size
+
+
 def test_odd_frames_and_padding(tmp_path: Path) -> None:
     path = FOLDER / "SC_rgb_small_odd_jpeg.dcm"
     copy = transcoded(path, EXPLICIT, tmp_path / "copy")
@@ -129,6 +144,7 @@ def test_odd_values_are_not_quoted_in_logs(
     path.write_bytes(raw)
     with open(path, "rb") as file:
         offset = read_header(file).data_set_offset
+    (tmp_path / "copy").touch()
     transcode.to_file(str(path), offset, "1.2.840.10008.1.2.5", EXPLICIT, str(tmp_path / "copy"))
     assert b"x?" in (tmp_path / "copy").read_bytes()
     assert not caplog.records
