@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from itertools import islice
 from typing import Any, BinaryIO, Literal
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.compact import Upkeep
+from isocenter.archive.describe import describe
 from isocenter.archive.flush import Flush, Flushed
 from isocenter.archive.ingest import Ingest
 from isocenter.archive.keeping import CatalogLock
@@ -27,7 +29,7 @@ from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, OneOf, Predicate, to_json
-from isocenter.errors import UnknownAttribute
+from isocenter.errors import Conflict, NotFound, UnknownAttribute
 from isocenter.index import Change, GroupCommit, Outcome, Put, StoredInstance
 from isocenter.index.records import ConflictObject, Deleted, Snapshot
 from isocenter.objects import ObjectStore
@@ -269,8 +271,25 @@ class Dataset:
         return self.index.writer.delete(level, uid, study=study, series=series)
 
     def adopt_conflict(self, conflict: int) -> Outcome:
-        """Make a conflict object the visible one. Raises NotFound."""
-        return self.index.writer.adopt_conflict(conflict)
+        """Make a conflict object the visible one, which changes places with it.
+
+        Raises:
+            NotFound: there is no such conflict, or its object is lost.
+            Damaged, UnreadableObject: its object is not what was stored.
+        """
+        told = next((one for one in self.conflicts() if one.id == conflict), None)
+        if told is None:
+            raise NotFound("There is no such conflict object")
+        try:
+            return self.index.writer.adopt_conflict(conflict)
+        except Conflict:  # it was visible once: its header left the index with a flush
+            return self.index.writer.adopt_conflict(conflict, put=self._described(told))
+
+    def _described(self, told: ConflictObject) -> Put:
+        """What the index needs of a conflict object; who sent it and when is what the index says."""
+        with self.objects.open(told.object) as file:
+            put = describe(file, told.object, self.place.assume_charset)
+        return replace(put, source_aet=told.source_aet, received=told.received, file_sha256=told.file_sha256)
 
     def snapshots(self) -> list[Snapshot]:
         """The snapshots, oldest first."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from isocenter.catalog.columns_read import may_read
 from isocenter.catalog.conditions import Conditions
 from isocenter.catalog.levels import Page, default_columns, literal, rows_sql
 from isocenter.catalog.query import Engine, Scope, source_sql
@@ -38,7 +39,7 @@ def expose(engine: Engine, scope: Scope, derived: Mapping[str, Sequence[str]], s
     views[STUDIES] = source + rows_sql(Level.STUDY, Conditions(columns), Everything(), studies, Page())
     tables = {} if dead is None else {"_dead": dead}
     if scope.tail is not None:
-        wide = _mentions(sql, "json")
+        wide = may_read(engine.syntax_tree(sql), INSTANCES, "json")
         tables["_tail"] = scope.tail if wide else _without_json(scope.tail)
     files = list(scope.files)
     fresh = derive(engine, scope) if any(_mentions(sql, name) for name in DERIVED) else {}
@@ -57,7 +58,7 @@ def _mentions(sql: str, word: str) -> bool:
 
 
 def _without_json(tail: pa.Table) -> pa.Table:
-    """Headers are large, and few questions are about them: null keeps the column's place."""
+    """Headers are large, and few questions read them: null keeps the column's place."""
     number = tail.schema.get_field_index("json")
     return tail if number < 0 else tail.set_column(number, "json", pa.nulls(tail.num_rows, pa.string()))
 

@@ -30,6 +30,7 @@ from isocenter.catalog import folding
 from isocenter.catalog.columns import JSON, OWN, PRIVATE
 from isocenter.catalog.conditions import Conditions
 from isocenter.catalog.levels import Order, Page, computed, count_sql, literal, null, rows_sql
+from isocenter.catalog.statements import syntax_tree
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, Predicate
 
@@ -147,6 +148,11 @@ class Engine:
             for name, table in tables.items():
                 cursor.register(name, table)
             return _streamed(cursor.sql(f"{rows.source} {sql}"), cursor)
+
+    def syntax_tree(self, sql: str) -> dict[str, Any]:
+        """What the parser makes of a text of SQL, a user's too: nothing is run."""
+        with self._connection.cursor() as cursor:
+            return syntax_tree(cursor, sql)
 
     def dead(self, scope: Scope) -> pa.Table | None:
         """The sequences (`seq`) of the rows that the scope's tombstones hide; None without tombstones."""

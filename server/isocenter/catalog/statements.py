@@ -9,6 +9,7 @@ Not here: running it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -33,6 +34,9 @@ _FORBIDDEN_FUNCTIONS = frozenset(
         "write_log",
     }
 )
+_NAME_OF_WITH = re.compile(r"[^\W\d_][\w ]*").fullmatch
+"""Words, as people name things: no path, no pattern, and not the underscore of our own tables."""
+
 _FORBIDDEN_BEGINNINGS = ("duckdb_", "pg_", "pragma_", "read_", "parquet_", "sniff_", "glob", "isocenter_")
 
 
@@ -63,17 +67,24 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection[st
     Raises:
         InvalidQuery: naming the table or function that is not offered.
     """
-    found = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
-    tree = json.loads(found[0][0]) if found else {"error": True}
+    tree = syntax_tree(connection, sql)
     if tree.get("error"):
         raise InvalidQuery(f"This form of SELECT is not taken: {tree.get('error_message', '')}"[:300])
-    nodes = list(_nodes(tree))
+    nodes = list(nodes_of(tree))
     known = {name.lower() for name in tables} | _named_by_with(nodes)
     for node in nodes:
         _check_node(node, known)
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def syntax_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
+    """What DuckDB's parser makes of a SELECT; `error` is true when it takes none. Nothing is run."""
+    found = connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()
+    tree: dict[str, Any] = json.loads(found[0][0]) if found else {"error": True}
+    return tree
+
+
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a syntax tree."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -85,9 +96,20 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _named_by_with(nodes: list[dict[str, Any]]) -> set[str]:
-    """Names that WITH gives inside the statement."""
+    """Names that WITH gives inside the statement.
+
+    Where each of them holds is not followed: none may be a name that means something where it does not hold
+    (a file, a table of DuckDB's or of ours).
+
+    Raises:
+        InvalidQuery: one could be.
+    """
     maps = (node["cte_map"]["map"] for node in nodes if isinstance(node.get("cte_map"), dict))
-    return {str(entry.get("key", "")).lower() for entries in maps for entry in entries}
+    names = {str(entry.get("key", "")).lower() for entries in maps for entry in entries}
+    for name in names:
+        if _NAME_OF_WITH(name) is None or name.startswith((*_FORBIDDEN_BEGINNINGS, "sqlite_")):
+            raise InvalidQuery(f"WITH cannot name {name!r}", hint="a name of letters, digits and spaces")
+    return names
 
 
 def _check_node(node: dict[str, Any], known: set[str]) -> None:

@@ -16,7 +16,7 @@ from isocenter.archive import Archive, Dataset, Mismatch, Origin, Rejected
 from isocenter.config import Settings
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Everything
-from isocenter.errors import Unavailable, UnreadableObject
+from isocenter.errors import NotFound, Unavailable, UnreadableObject
 from isocenter.objects import HEAD_SIZE
 from isocenter.objects.part10 import measure, read_head
 from isocenter.objects.remote import RemoteStore
@@ -153,6 +153,35 @@ def test_uids_that_are_none_are_kept_verbatim_and_stored_under_a_hash(archive: A
     (info,) = main.objects.list()
     assert info.relpath.startswith("h-")
     assert archive.verify().findings == []
+
+
+def test_a_conflict_that_was_adopted_can_be_adopted_back_and_forth(main: Dataset) -> None:
+    first, second = data_set(InstanceNumber=1), data_set(InstanceNumber=2)
+    main.store(first, SCANNER, EXPLICIT)
+    main.flush()
+    main.store(second, Origin("OTHER"), EXPLICIT)
+    for number, sender in ((2, "OTHER"), (1, "SCANNER"), (2, "OTHER"), (1, "SCANNER")):
+        (conflict,) = main.conflicts()
+        assert main.adopt_conflict(conflict.id).kind == "replaced"
+        (one,) = main.instances()
+        assert (one.InstanceNumber, one.source_aet) == (number, sender)
+        main.flush()
+        with main.table(Level.INSTANCE, None, ["InstanceNumber"]) as reader:
+            assert reader.read_all().to_pylist() == [{"InstanceNumber": number}]
+    with pytest.raises(NotFound):
+        main.adopt_conflict(conflict.id + 1000)
+
+
+def test_a_conflict_whose_object_is_lost_is_not_adopted(main: Dataset) -> None:
+    main.store(data_set(InstanceNumber=1), SCANNER, EXPLICIT)
+    main.flush()
+    main.store(data_set(InstanceNumber=2), SCANNER, EXPLICIT)
+    main.adopt_conflict(main.conflicts()[0].id)
+    (back,) = main.conflicts()
+    main.objects.delete(back.object)
+    with pytest.raises(NotFound):
+        main.adopt_conflict(back.id)
+    assert [one.InstanceNumber for one in main.instances()] == [2]
 
 
 def test_a_damaged_object_heals_when_it_is_sent_again(main: Dataset) -> None:

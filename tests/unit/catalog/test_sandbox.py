@@ -48,6 +48,8 @@ def test_a_select_gets_its_rows(sandbox: Sandbox, exposed: Exposed, headers: lis
     "sql",
     [
         "WITH ct AS (FROM instances WHERE Modality = 'CT') SELECT count(*) FROM ct",
+        'WITH "My patients" AS (FROM instances), ärzte AS (FROM "My patients") SELECT count(*) FROM ärzte',
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT sum(i) FROM n",
         "DESCRIBE instances",
         "SUMMARIZE SELECT Rows FROM instances",
         "SELECT * FROM range(3) -- with a comment",
@@ -70,6 +72,15 @@ def test_rows_that_are_not_flushed_yet_are_there(sandbox: Sandbox, made: Any, he
 
 
 def attacks(file: str, folder: Path) -> list[str]:
+    hidden = (
+        file,
+        "duckdb_views",
+        "pg_class",
+        "sqlite_master",
+        "pragma_database_list",
+        "_tail",
+        "tail.parquet",
+    )
     return [
         f"COPY (SELECT 1) TO '{file}'",
         f"COPY instances TO '{folder}/stolen.parquet'",
@@ -133,6 +144,18 @@ def attacks(file: str, folder: Path) -> list[str]:
         "EXECUTE p",
         "SELECT * FROM _tail",
         "SELECT 1 \0 FROM instances",
+        *(attack for name in hidden for attack in named_by_a_with(name)),
+    ]
+
+
+def named_by_a_with(name: str) -> list[str]:
+    """A WITH of another scope, or around itself, gives a table that is not offered a name that is."""
+    return [
+        f'WITH x AS (WITH "{name}" AS (SELECT 1) SELECT 1) SELECT * FROM "{name}"',
+        f'WITH "{name}" AS (SELECT * FROM "{name}") SELECT * FROM "{name}"',
+        f'WITH RECURSIVE "{name}" AS (SELECT * FROM "{name}") SELECT * FROM "{name}"',
+        f'SELECT (WITH "{name}" AS (SELECT 1) SELECT 1), * FROM "{name}"',
+        f'SELECT 1 FROM "{name}" UNION ALL (WITH "{name}" AS (SELECT 1 AS a) SELECT a FROM "{name}")',
     ]
 
 

@@ -1,9 +1,12 @@
 """The derived tables: a row a series, right after every flush, deletion and compaction."""
 
+import json
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from isocenter.catalog.catalog import Catalog
 from isocenter.catalog.exposure import expose
@@ -166,6 +169,53 @@ def test_the_frames_of_a_multi_frame_image_are_a_volume(catalog: Catalog, engine
     kept.flush([header, *slices("2", range(3))])
     rows = kept.sql("SELECT SeriesInstanceUID AS uid, images, slice_spacing AS d FROM volumes ORDER BY 1")
     assert rows == [{"uid": "1.1.1", "images": 4, "d": 3.0}, {"uid": "1.1.2", "images": 3, "d": 2.0}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM instances",
+        "FROM instances",
+        "TABLE instances",
+        "SELECT i.* FROM instances i",
+        "SELECT * FROM (SELECT * FROM instances) JOIN (SELECT 1) ON true",
+        "WITH i AS (FROM instances) SELECT * EXCLUDE (Rows) FROM i",
+        "SELECT COLUMNS(*) FROM instances",
+        "SELECT COLUMNS('^js') FROM instances",
+        "SELECT COLUMNS(lambda c: c[1] = 'j') FROM instances",
+        "SELECT JSON FROM instances",
+        'SELECT i."json" FROM instances AS i',
+        "SELECT unnest(instances) FROM instances",
+        "SELECT unnest(i) FROM instances i",
+        "SELECT * LIKE 'jso%' FROM instances",
+    ],
+)
+def test_the_json_of_rows_not_flushed_is_there_in_whatever_way_it_is_asked(
+    engine: Engine, made: Any, sql: str
+) -> None:
+    scope = Scope((), pa.Table.from_batches([made(slices("1", range(2)), 1)]))
+    exposed = expose(engine, scope, {}, sql)
+    with duckdb.connect() as connection:
+        connection.register("_tail", exposed.tables["_tail"])
+        connection.execute(f"CREATE VIEW instances AS {exposed.views['instances']}")
+        rows = connection.sql(sql).to_arrow_table().to_pylist()
+    assert [json.loads(row["json"])["00080060"]["Value"] for row in rows] == [["CT"], ["CT"]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM instances",
+        "SELECT * EXCLUDE (json) FROM instances",
+        "SELECT i.Modality FROM instances i",
+        "SELECT * FROM series",
+        "SELECT count(*) FROM (SELECT Rows FROM instances)",
+    ],
+)
+def test_headers_are_not_sent_to_those_who_do_not_read_them(engine: Engine, made: Any, sql: str) -> None:
+    tail = pa.Table.from_batches([made(slices("1", range(2)), 1)])
+    exposed = expose(engine, Scope((), tail), {}, sql)
+    assert exposed.tables["_tail"]["json"].null_count == 2
 
 
 def test_an_empty_dataset_answers(catalog: Catalog, engine: Engine, made: Any) -> None:
