@@ -51,6 +51,18 @@ class HttpSettings(_Part):
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from, or `*`")
 
 
+class DicomwebSettings(_Part):
+    """What one DICOMweb request may ask for or bring."""
+
+    search_results: int = Field(
+        100_000, gt=0, description="most results of one search; more are 413, and can be had in pages"
+    )
+    store_instances: int = Field(50_000, gt=0, description="most instances of one STOW-RS request")
+    metadata_cache: int = Field(
+        1024 * MEBIBYTE, ge=0, description="size of the folder of prepared metadata; 0 keeps none"
+    )
+
+
 class TlsSettings(_Part):
     """The DICOM TLS listener (PS3.15 Annex B, BCP 195)."""
 
@@ -164,6 +176,7 @@ class Settings(BaseSettings):
     default_issuer: str = Field("", description="for the dataset `main`")
     assume_charset: str | None = Field(None, description="for the dataset `main`")
     http: HttpSettings = HttpSettings()
+    dicomweb: DicomwebSettings = DicomwebSettings()
     dicom: DicomSettings = DicomSettings()
     index: IndexSettings = IndexSettings()
     catalog: CatalogSettings = CatalogSettings()

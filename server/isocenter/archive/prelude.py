@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isocenter.dicom._meta import look, read_meta
+from isocenter.dicom.uids import is_valid_uid
 from isocenter.errors import UnreadableObject
 
 _LARGEST_META = 1024 * 1024
@@ -53,8 +54,10 @@ class Parting:
                 raise UnreadableObject("The file meta information does not end")
             return []
         syntax = meta.get("TransferSyntaxUID") or look(held, at)
-        if not syntax or len(syntax) > 64 or not syntax.isascii():
+        if not syntax:
             raise UnreadableObject("This is no DICOM object", hint="neither a Part 10 file nor a data set")
+        if not is_valid_uid(syntax):  # it is sent in headers of answers, and nobody could decode it
+            raise UnreadableObject("The transfer syntax in the file meta information is no UID")
         claimed = (meta.get("MediaStorageSOPClassUID"), meta.get("MediaStorageSOPInstanceUID"))
         self.prelude = Prelude(syntax, *claimed)
         self._held = b""

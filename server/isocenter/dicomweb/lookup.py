@@ -24,7 +24,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.version = -1
-        self.found: dict[str, StoredInstance] = {}
+        self.found: dict[Target, StoredInstance] = {}
 
 
 class InstanceLookup:
@@ -42,12 +42,12 @@ class InstanceLookup:
             kept = self._kept.setdefault(dataset, _Kept())
             if kept.version != version or len(kept.found) > _MOST:
                 kept.version, kept.found = version, {}
-            found = kept.found.get(target.path)
+            found = kept.found.get(target)
         if found is None:
             found = _find(dataset, target)
             with self._mutex:
                 if kept.version == version:
-                    kept.found[target.path] = found
+                    kept.found[target] = found
         return found
 
 

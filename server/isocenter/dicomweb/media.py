@@ -14,6 +14,7 @@ from isocenter.dicom.uids import (
     is_big_endian,
     is_encapsulated,
     is_implicit_vr,
+    is_valid_uid,
     is_video,
 )
 from isocenter.errors import NotAcceptable
@@ -94,6 +95,8 @@ def file_syntax(stored: str, asked: str) -> str | None:
     A stored encapsulated object can be sent as stored or decompressed; one without compression can always be
     sent in Explicit VR Little Endian.
     """
+    if not is_valid_uid(stored):
+        return None  # stored before ingest looked: it would stand in a header
     as_stored = EXPLICIT_LITTLE_ENDIAN if is_implicit_vr(stored) or is_big_endian(stored) else stored
     if asked in (ANY, as_stored):
         return as_stored
@@ -126,6 +129,8 @@ def frame_form(stored: str, forms: Iterable[Wanted], *, count: int) -> FrameForm
     encapsulated = is_encapsulated(stored)
     own = bulk_type(stored) if encapsulated else OCTETS
     syntax = stored if encapsulated else EXPLICIT_LITTLE_ENDIAN
+    if not is_valid_uid(stored):
+        raise NotAcceptable("The transfer syntax of this object is no UID: its frames cannot be read")
     for form in forms:
         single = not form.multipart and count == 1
         if not (form.multipart or single):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Predicate, all_of
@@ -56,7 +57,6 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The path below the root of the service."""
-        text = f"/studies/{self.study}" if self.study else ""
-        text += f"/series/{self.series}" if self.series else ""
-        return text + (f"/instances/{self.instance}" if self.instance else "")
+        """The path below the root of the service, percent-encoded: broken UIDs hold any character."""
+        parts = (("studies", self.study), ("series", self.series), ("instances", self.instance))
+        return "".join(f"/{name}/{quote(uid, safe='')}" for name, uid in parts if uid)

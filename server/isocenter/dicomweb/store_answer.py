@@ -16,12 +16,14 @@ from isocenter.errors import (
     Unavailable,
     UnreadableObject,
 )
+from isocenter.http.failures import UnsupportedMedia
 
 # Failure reasons of Table I.2-2, and two of the additional ones that it allows.
+# (A9xx is not for another study: it says that an instance is not of its SOP class.)
 OUT_OF_RESOURCES = 0xA700
-OTHER_STUDY = 0xA901
 CANNOT_UNDERSTAND = 0xC000
 REJECTED = 0xC001
+OTHER_STUDY = 0xC002
 PROCESSING_FAILURE = 0x0110
 
 
@@ -63,7 +65,7 @@ def failure(error: BaseException, sop_class: str = "", sop_instance: str = "") -
 def _reason(error: IsocenterError) -> int:
     if isinstance(error, NoSpace | Unavailable | TooLarge):
         return OUT_OF_RESOURCES
-    if isinstance(error, UnreadableObject | BadRequest):
+    if isinstance(error, UnreadableObject | BadRequest | UnsupportedMedia):
         return CANNOT_UNDERSTAND
     if isinstance(error, Conflict):
         keyword = error.detail.get("keyword") if isinstance(error.detail, dict) else None

@@ -18,7 +18,7 @@ from isocenter.archive import Origin
 from isocenter.dicom._meta import read_meta
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.store_answer import Result, answer, failure, success
-from isocenter.errors import BadRequest, IsocenterError
+from isocenter.errors import BadRequest, IsocenterError, TooLarge
 from isocenter.http.accept import MediaType, parse_media_type
 from isocenter.http.failures import UnsupportedMedia
 from isocenter.http.multipart import Event, MultipartReader, PartData, PartEnd, PartStart
@@ -81,6 +81,7 @@ class StoreHandler(DicomwebHandler):
     def check(self) -> None:
         """Look at the type of the body before its first byte."""
         self._current: Arrival | None = None
+        self._count = 0
         self._under_way: deque[Arrival] = deque()
         self._results: list[Result] = []
         self._events: Callable[[bytes], Iterator[Event]] | None = None
@@ -110,14 +111,31 @@ class StoreHandler(DicomwebHandler):
 
     def receive(self, chunk: bytes) -> Awaitable[None] | None:
         """Hand on what arrived; hold the sender back while the disk or the index is behind."""
-        if self._events is None:
-            if self._current is not None:
-                self._current.feed(chunk)
-        else:
-            for event in self._events(chunk):
-                self._take(event)
-        behind = self._current is not None and self._current.reception.backlog > _BACKLOG
-        return self._wait() if behind or len(self._under_way) > _UNDER_WAY else None
+        if self._events is not None:
+            return self._use(self._events(chunk))
+        if self._current is not None:
+            self._current.feed(chunk)
+        return self._wait() if self._behind else None
+
+    def _use(self, events: Iterator[Event]) -> Awaitable[None] | None:
+        """Take events until there are no more, or until disk and index have to come after first."""
+        for event in events:
+            self._take(event)
+            if self._behind:
+                return self._go_on(events)
+        return None
+
+    async def _go_on(self, events: Iterator[Event]) -> None:
+        await self._wait()
+        for event in events:
+            self._take(event)
+            if self._behind:
+                await self._wait()
+
+    @property
+    def _behind(self) -> bool:
+        backlog = 0 if self._current is None else self._current.reception.backlog
+        return backlog > _BACKLOG or len(self._under_way) > _UNDER_WAY
 
     def _take(self, event: Event) -> None:
         if isinstance(event, PartStart):
@@ -125,6 +143,7 @@ class StoreHandler(DicomwebHandler):
             if kind in (_DICOM, "application/octet-stream"):
                 self._begin()
             else:
+                self._count += 1
                 self._results.append(failure(UnsupportedMedia(f"A part is {kind[:60]}, not {_DICOM}")))
         elif self._current is None:
             return
@@ -134,6 +153,13 @@ class StoreHandler(DicomwebHandler):
             self._end()
 
     def _begin(self) -> None:
+        self._count += 1
+        most = self.context.settings.dicomweb.store_instances
+        if self._count > most:
+            raise TooLarge(
+                f"One request stores at most {most} instances",
+                hint="send them in several requests; what came before is stored",
+            )
         origin = Origin(self.identity.name, self.dataset_name, self.request.remote_ip or "")
         self._current = Arrival(self.dataset().receive(origin, study=self.target.study or None))
 

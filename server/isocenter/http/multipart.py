@@ -18,6 +18,7 @@ _MOST_PREAMBLE = 64 * 1024
 _MOST_HEADERS = 16 * 1024
 _MOST_PADDING = 256  # white space that may follow a delimiter on its line (RFC 2046 transport padding)
 _LINE_REST = re.compile(rb"[ \t]*\r?\n")
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class MultipartReader:
         self._mark = b"--" + boundary.encode("latin-1", "replace")
         self._delimiter = b"\r\n" + self._mark
         self._held = b""
+        self._at = 0  # what is held before it was used: cutting it off for every part would copy the rest
         self._state = "preamble"
         self._fresh = False  # no byte of the current part's body was seen yet
 
@@ -68,9 +70,10 @@ class MultipartReader:
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """What `data` completes. The iterator must be used up before the next call."""
-        self._held = self._held + data if self._held else data
+        self._held = self._held[self._at :] + data if self._at < len(self._held) else data
+        self._at = 0
         while True:
-            state, before = self._state, len(self._held)
+            state, before = self._state, self._at
             if state == "body":
                 yield from self._body()
             elif state == "headers":
@@ -78,16 +81,17 @@ class MultipartReader:
             elif state == "preamble":
                 self._preamble()
             else:
-                self._held = b""
+                self._held, self._at = b"", 0
                 return
-            if self._state == state and len(self._held) == before:
+            if self._state == state and self._at == before:
                 return
 
     def finish(self) -> Iterator[Event]:
         """The end of the body has come."""
         if self._state == "body":
             # Some senders close with `--boundary--` right behind the data, without a line break.
-            found = re.search(rb"(?:\r?\n)?" + re.escape(self._mark) + rb"--\s*\Z", self._held)
+            last = re.compile(rb"(?:\r?\n)?" + re.escape(self._mark) + rb"--\s*\Z")
+            found = last.search(self._held, self._at)
             if found:
                 yield from self._data(found.start())
                 yield PartEnd()
@@ -100,9 +104,11 @@ class MultipartReader:
             )
 
     def _preamble(self) -> None:
-        place = 0 if self._held.startswith(self._mark) else self._held.find(b"\n" + self._mark) + 1
-        if place == 0 and not self._held.startswith(self._mark):
-            if len(self._held) > _MOST_PREAMBLE:
+        held, at = self._held, self._at
+        first = held.startswith(self._mark, at)
+        place = at if first else held.find(b"\n" + self._mark, at) + 1
+        if place == 0 and not first:
+            if len(held) - at > _MOST_PREAMBLE:
                 raise BadRequest("The multipart body has no delimiter of its boundary")
             return
         after = self._after(place + len(self._mark))
@@ -111,9 +117,9 @@ class MultipartReader:
         kind, end = after
         if kind == "data":
             raise BadRequest("The multipart body's first delimiter is not alone on its line")
-        if not self._held[:end].endswith(b"\r\n"):
+        if held[max(end - 2, 0) : end] != b"\r\n":
             self._delimiter = b"\n" + self._mark  # a sender of bare LF
-        self._held = self._held[end:]
+        self._at = end
         self._state = "headers" if kind == "next" else "epilogue"
 
     def _after(self, place: int) -> tuple[str, int] | None:
@@ -129,32 +135,32 @@ class MultipartReader:
         return None
 
     def _headers(self) -> Iterator[Event]:
-        held = self._held
-        if held.startswith((b"\r\n", b"\n")):
-            end = 2 if held.startswith(b"\r\n") else 1
+        held, at = self._held, self._at
+        if held.startswith((b"\r\n", b"\n"), at):
+            end = at + (2 if held.startswith(b"\r\n", at) else 1)
             block = b""
         else:
-            found = re.search(rb"\r?\n\r?\n", held[: _MOST_HEADERS + 4])
+            found = _EMPTY_LINE.search(held, at, at + _MOST_HEADERS + 4)
             if not found:
-                if len(held) > _MOST_HEADERS:
+                if len(held) - at > _MOST_HEADERS:
                     raise BadRequest("The headers of a part are too long")
                 return
-            block, end = held[: found.start()], found.end()
-        self._held = held[end:]
+            block, end = held[at : found.start()], found.end()
+        self._at = end
         self._state, self._fresh = "body", True
         yield PartStart(_parse_headers(block))
 
     def _body(self) -> Iterator[Event]:
-        place = self._held.find(self._delimiter)
+        place = self._held.find(self._delimiter, self._at)
         # An empty part: its delimiter follows the headers at once, whose last line break was its line break.
-        if self._fresh and place != 0 and self._held.startswith(self._mark):
-            after = self._after(len(self._mark))
+        if self._fresh and place != self._at and self._held.startswith(self._mark, self._at):
+            after = self._after(self._at + len(self._mark))
             if after is None or after[0] != "data":
-                yield from self._closed(0, after)
+                yield from self._closed(self._at, after)
                 return
         if place < 0:
             keep = len(self._delimiter) + _MOST_PADDING
-            yield from self._data(max(len(self._held) - keep, 0))
+            yield from self._data(len(self._held) - keep)
             return
         after = self._after(place + len(self._delimiter))
         if after is not None and after[0] == "data":
@@ -163,20 +169,17 @@ class MultipartReader:
         yield from self._closed(place, after)
 
     def _closed(self, place: int, after: tuple[str, int] | None) -> Iterator[Event]:
-        if after is None:
-            yield from self._data(place)
-            return
-        kind, end = after
-        rest = self._held[end:]
         yield from self._data(place)
-        yield PartEnd()
-        self._held = rest
-        self._state = "headers" if kind == "next" else "epilogue"
+        if after is not None:
+            kind, self._at = after
+            self._state = "headers" if kind == "next" else "epilogue"
+            yield PartEnd()
 
-    def _data(self, size: int) -> Iterator[Event]:
-        if size > 0:
-            piece = memoryview(self._held)[:size]
-            self._held = self._held[size:]
+    def _data(self, end: int) -> Iterator[Event]:
+        """The data of the part up to `end`."""
+        if end > self._at:
+            piece = memoryview(self._held)[self._at : end]
+            self._at = end
             self._fresh = False
             yield PartData(piece)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isocenter.dicomweb.media import DICOM, OCTETS, file_syntax, frame_form, wanted_forms
+from isocenter.dicomweb.media import ANY, DICOM, OCTETS, Wanted, file_syntax, frame_form, wanted_forms
 from isocenter.errors import NotAcceptable
 from isocenter.http.accept import parse_accept
 
@@ -89,3 +89,9 @@ def test_frames(stored: str, accept: str, count: int, content_type: str, decode:
 def test_frames_that_cannot_be_had_so(stored: str, accept: str, count: int) -> None:
     with pytest.raises(NotAcceptable, match=r"These frames are"):
         frame_form(stored, wanted_forms(parse_accept([accept]), OCTETS), count=count)
+
+
+def test_an_object_stored_under_a_syntax_that_is_no_uid_cannot_be_sent() -> None:
+    assert file_syntax("1.2\r\nX: y", ANY) is None
+    with pytest.raises(NotAcceptable):
+        frame_form("1.2\r\nX: y", [Wanted(True, OCTETS, ANY)], count=1)

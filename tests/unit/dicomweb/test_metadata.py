@@ -54,6 +54,20 @@ def test_metadata_of_a_series_is_in_order_cached_and_forgotten_when_it_grows(web
     assert web.get("/dicom-web/studies/1.2.3/series/1.2.3.1/metadata", headers=proxied).status_code == 200
 
 
+def test_metadata_of_an_instance_whose_uid_holds_a_quote_is_json_and_its_links_work(
+    web: Any, make: Make
+) -> None:
+    uid = '1.2.3"x y?z#'
+    path = stored(web, make(1, SOPInstanceUID=uid, pixels=bytes(4096), Rows=64, Columns=64))
+    for at in (path, path.partition("/instances/")[0]):
+        (document,) = web.get(at + "/metadata").json()
+        assert document["00080018"]["Value"] == [uid]
+        uri = document["7FE00010"]["BulkDataURI"]
+        assert web.web.get(uri, timeout=9).content == bytes(4096)
+    (found,) = web.search("/instances", StudyInstanceUID="1.2.3")
+    assert web.web.get(found["00081190"]["Value"][0] + "/metadata", timeout=9).status_code == 200
+
+
 def test_bulk_data_is_had_in_ranges_and_in_parts_and_nowhere_else(web: Any, make: Make) -> None:
     pixels = bytes(range(256)) * 16
     path = stored(web, make(1, pixels=pixels, Rows=64, Columns=64, BitsAllocated=8))

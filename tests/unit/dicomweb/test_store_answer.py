@@ -6,6 +6,7 @@ import pytest
 
 from isocenter.dicomweb.store_answer import answer, failure, success
 from isocenter.errors import Conflict, IsocenterError, NoSpace, UnreadableObject
+from isocenter.http.failures import UnsupportedMedia
 
 ROOT = "http://here/dicom-web"
 KEYS = {"StudyInstanceUID": "1", "SeriesInstanceUID": "2", "SOPInstanceUID": "3", "SOPClassUID": "4"}
@@ -30,7 +31,8 @@ def test_several_studies_have_no_one_url() -> None:
     [
         (NoSpace("full"), 0xA700, 507),
         (UnreadableObject("no DICOM"), 0xC000, 400),
-        (Conflict("other study", detail={"keyword": "StudyInstanceUID"}), 0xA901, 409),
+        (Conflict("other study", detail={"keyword": "StudyInstanceUID"}), 0xC002, 409),
+        (UnsupportedMedia("a picture"), 0xC000, 415),
         (Conflict("other bytes"), 0xC001, 409),
         (IsocenterError("?"), 0x0110, 500),
         (ValueError("a fault of ours"), 0x0110, 500),

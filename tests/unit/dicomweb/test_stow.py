@@ -68,7 +68,7 @@ def test_other_bytes_of_the_same_instance(serve: Any, make: Make) -> None:
 def test_a_study_takes_its_own_instances_only(web: Any, make: Make) -> None:
     inside = web.store(make(1), make(1, study="9.9"), path="/dicom-web/studies/1.2.3")
     assert inside.status_code == 202
-    assert reasons(inside.json()) == [0xA901]
+    assert reasons(inside.json()) == [0xC002]
     assert stored(web) == ["1.2.3.1.1"]
     assert web.store(make(1, study="9.9"), path="/dicom-web/studies/1.2.3").status_code == 409
 
@@ -148,6 +148,34 @@ def test_a_part_of_another_type_is_refused_alone(web: Any, make: Make) -> None:
     )
     assert answer.status_code == 202
     assert stored(web) == ["1.2.3.1.1"]
+
+
+def test_thousands_of_tiny_parts_get_their_results_and_let_others_in(web: Any, make: Make) -> None:
+    parts = b"--b\r\n\r\n\r\n" * 3_000 + b"--b\r\n\r\n" + make(1) + b"\r\n--b--"
+    answer = web.post(
+        "/dicom-web/studies", data=parts, headers={"Content-Type": "multipart/related; boundary=b"}
+    )
+    assert answer.status_code == 202
+    assert len(reasons(answer.json(), "0008119A")) == 3_000
+    assert stored(web) == ["1.2.3.1.1"]
+
+
+def test_more_instances_than_the_settings_allow_are_413(serve: Any, make: Make) -> None:
+    web = serve(dicomweb={"store_instances": 2})
+    assert web.store(make(1), make(2)).status_code == 200
+    refused = web.store(make(3), make(4), make(5))
+    assert refused.status_code == 413
+    assert "at most 2" in refused.json()["error"]["message"]
+
+
+def test_a_transfer_syntax_that_is_no_uid_is_refused(web: Any, make: Make) -> None:
+    raw = make(1)
+    syntax = b"1.2.840.10008.1.2.1\0"
+    assert syntax in raw
+    answer = web.store(raw.replace(syntax, b"1.2\r\nX-Evil: yes sir", 1))
+    assert answer.status_code == 400
+    assert reasons(answer.json(), "0008119A" if "0008119A" in answer.json() else "00081198") == [0xC000]
+    assert stored(web) == []
 
 
 def test_a_boundary_that_is_missing_or_wrong_is_400(web: Any, make: Make) -> None:

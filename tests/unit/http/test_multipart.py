@@ -37,6 +37,11 @@ def cut(body: bytes, size: int) -> list[bytes]:
     return [body[place : place + size] for place in range(0, len(body), size)]
 
 
+def test_a_piece_with_thousands_of_parts_is_cut_without_copying_its_rest_for_each() -> None:
+    body = b"--b\r\n\r\n\r\n" * 60_000 + b"--b--"
+    assert len(parts_of([body])) == 60_000
+
+
 ONE = [({"content-type": "application/dicom"}, b"DATA")]
 
 
