@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
 import logging
 import os
 import shutil
@@ -22,8 +23,6 @@ from isocenter.security import Tokens, digest_of, new_secret
 from isocenter.state import open_state
 from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
 
-LOOPBACK = ("127.", "::1", "localhost")
-
 log = logging.getLogger("isocenter")
 
 
@@ -33,7 +32,7 @@ def serve(settings: Settings) -> None:
     Raises:
         Conflict: another server runs on the data folder.
         Unavailable: a port is taken, or children cannot start.
-        Forbidden: it would listen beyond this machine though no token exists.
+        Forbidden: it would listen beyond this machine, or answer pages of any site, though no token exists.
     """
     log_to_standard_error()
     with only_server_of(settings.data), contextlib.ExitStack() as stack:
@@ -101,16 +100,34 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
 
 
 def _check_exposure(settings: Settings) -> None:
-    outside = [h for h in (settings.http.host, settings.dicom.host) if not h.startswith(LOOPBACK)]
+    """Nothing that reaches beyond this machine's owner before a token exists."""
+    outside = [h for h in (settings.http.host, settings.dicom.host) if not _is_loopback(h)]
+    anybody = "*" in settings.http.cors_origins
+    if not (outside or anybody) or _guarded(settings):
+        return
+    hint = f'isocenter token create "admin" --role admin --data {settings.data}'
+    if outside:
+        raise Forbidden(
+            f"Without a token nothing listens beyond this machine, and {outside[0]} would", hint=hint
+        )
+    raise Forbidden("Without a token `http.cors_origins` may not be `*`: any page could call", hint=hint)
+
+
+def _guarded(settings: Settings) -> bool:
+    """Whether a token exists."""
     state = open_state(settings.data)
     try:
-        if outside and not Tokens(state).exist():
-            raise Forbidden(
-                f"Without a token nothing listens beyond this machine, and {outside[0]} would",
-                hint=f'isocenter token create "admin" --role admin --data {settings.data}',
-            )
+        return Tokens(state).exist()
     finally:
         state.close()
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether listening on `host` reaches this machine alone; a name other than localhost may be anything."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _make_folders(settings: Settings) -> None:
@@ -144,11 +161,7 @@ def _reachable(host: str) -> str:
 
 
 def _greet(settings: Settings, sockets: Sockets) -> None:
-    state = open_state(settings.data)
-    try:
-        guarded = Tokens(state).exist()
-    finally:
-        state.close()
+    guarded = _guarded(settings)
     dicom = f"{settings.ae_title} at {settings.dicom.host}:{sockets.dicom_port}"
     lines = [
         f"Isocenter {__version__} serves {settings.data}",

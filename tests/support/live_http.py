@@ -16,10 +16,16 @@ from isocenter.http.context import Context
 
 
 class LiveHttp:
-    """Serves `routes` with `context`; `url` is where. Use as a context manager; it closes the context."""
+    """Serves `routes` with `context`; `url` is where. Use as a context manager; it closes the context.
 
-    def __init__(self, context: Context, routes: Iterable[Any], *, host: str = "127.0.0.1") -> None:
+    `secret` is that of this start, whose digest the context's tokens know.
+    """
+
+    def __init__(
+        self, context: Context, routes: Iterable[Any], *, host: str = "127.0.0.1", secret: str = ""
+    ) -> None:
         self.context = context
+        self.secret = secret
         self._routes = list(routes)
         self._socket = socket.create_server((host, 0))
         self.port: int = self._socket.getsockname()[1]

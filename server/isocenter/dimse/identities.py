@@ -28,6 +28,8 @@ def by_token(tokens: Tokens) -> Authenticate:
             return True
         shown = identity.secondary if identity.kind == _PASSCODE else identity.primary
         secret = shown.decode("utf-8", "replace").strip(" \0")
+        if not await asyncio.to_thread(tokens.exist):
+            return True
         try:
             known = await asyncio.to_thread(tokens.identify, secret)
         except Unauthorized:

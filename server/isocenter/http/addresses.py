@@ -8,8 +8,9 @@ import socket
 
 from tornado.httputil import HTTPServerRequest
 
-_HOST = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$")
-_PREFIX = re.compile(r"^(/[A-Za-z0-9._~@%+-]+)*$")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+_PASSED_ON = ("Forwarded", "Via", "X-Real-Ip")  # as Tornado normalizes names
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~@%+-]+)*")
 _FORWARDED = re.compile(r'(proto|host)\s*=\s*(?:"([^"]*)"|([^;,\s"]*))', re.IGNORECASE)
 
 
@@ -25,8 +26,8 @@ def base_url(request: HTTPServerRequest) -> str:
     host = told.get("host") or _first(request, "X-Forwarded-Host")
     prefix = _first(request, "X-Forwarded-Prefix").rstrip("/")
     proto = proto if proto in ("http", "https") else request.protocol
-    host = host if _HOST.match(host) else own_host(request)
-    return f"{proto}://{host}{prefix if _PREFIX.match(prefix) else ''}"
+    host = host if _HOST.fullmatch(host) else own_host(request)
+    return f"{proto}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"
 
 
 def own_host(request: HTTPServerRequest) -> str:
@@ -35,7 +36,7 @@ def own_host(request: HTTPServerRequest) -> str:
     Some clients (dicomweb-client) leave the port out. Where the name is plainly that of this very listener,
     its port is put back; any other name may be a proxy's, whose port we do not know.
     """
-    host = request.host if _HOST.match(request.host or "") else "localhost"
+    host = request.host if _HOST.fullmatch(request.host or "") else "localhost"
     here = socket_name(request)
     if here is None or re.search(r":\d+$", host):
         return host
@@ -60,9 +61,21 @@ def from_this_machine(request: HTTPServerRequest) -> bool:
 
 
 def names_this_machine(request: HTTPServerRequest) -> bool:
-    """Whether Host is a loopback name; a page of a site whose name was rebound to us sends its own."""
-    name = re.sub(r":\d+$", "", own_host(request)).strip("[]").lower()
+    """Whether Host is a loopback name; a page of a site whose name was rebound to us sends its own.
+
+    A Host that is none (`a~b.evil.example`, which browsers do send) names nobody, so not this machine.
+    """
+    found = _HOST.fullmatch(request.host or "")
+    name = found[1].strip("[]").lower() if found else ""
     return name == "localhost" or name.endswith(".localhost") or _loopback(name)
+
+
+def forwarded(request: HTTPServerRequest) -> bool:
+    """Whether a proxy says that it passed this on: then it may come from anywhere.
+
+    Not every proxy says so (nginx only when told to), which is why a token comes before a proxy.
+    """
+    return any(name in _PASSED_ON or name.startswith("X-Forwarded-") for name in request.headers)
 
 
 def cross_site(request: HTTPServerRequest) -> bool:

@@ -1,8 +1,9 @@
 """Who is let in: credentials, the rules while no token exists, and pages of other origins (CORS).
 
-Without tokens the owner of this machine is trusted, but not every page that a browser on it happens to show:
-requests must come over loopback, name a loopback host (or a rebound name could read everything), and change
-nothing when a page of another site sends them.
+Without tokens the owner of this machine is trusted, but neither every page that a browser on it shows nor
+whomever a proxy on it lets through: requests must come over loopback and through no proxy, name a loopback
+host (or a rebound name could read everything), and change nothing when a page of another site sends them. Who
+shows the secret of this start, which only the owner can read, is past all that.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterable
 from tornado.httputil import HTTPServerRequest
 
 from isocenter.errors import Forbidden
-from isocenter.http.addresses import cross_site, from_this_machine, names_this_machine
+from isocenter.http.addresses import cross_site, forwarded, from_this_machine, names_this_machine
 from isocenter.security import LOCAL, Identity, Tokens
 
+_MAKE_ONE = "`isocenter token create` makes one"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -27,26 +29,34 @@ def identify(request: HTTPServerRequest, tokens: Tokens, origins: Iterable[str])
         origins: other origins whose pages may call.
 
     Raises:
-        Unauthorized: a token is needed, and this one is missing, unknown or expired.
+        Unauthorized: a token is needed and missing, or the one shown is unknown or expired.
         Forbidden: no token exists, and the request is not plainly from this machine's owner.
     """
-    scheme, _, secret = (request.headers.get("Authorization") or "").partition(" ")
-    identity = tokens.identify(secret.strip() if scheme.lower() == "bearer" else None)
-    if identity is LOCAL and not tokens.exist():
-        _this_machine_only(request, origins)
+    scheme, _, told = (request.headers.get("Authorization") or "").partition(" ")
+    secret = told.strip() if scheme.lower() == "bearer" else ""
+    identity = tokens.identify(secret or None)
+    if identity is LOCAL and not secret:
+        _this_machine_only(request, tuple(origins))
     return identity
 
 
-def _this_machine_only(request: HTTPServerRequest, origins: Iterable[str]) -> None:
+def _this_machine_only(request: HTTPServerRequest, origins: tuple[str, ...]) -> None:
     if not from_this_machine(request):
         raise Forbidden(
             "This server has no token yet and answers its own machine only",
-            hint="`isocenter token create` makes one",
+            hint=_MAKE_ONE,
         )
+    if forwarded(request):
+        raise Forbidden("This server has no token yet and answers nobody through a proxy", hint=_MAKE_ONE)
     if not names_this_machine(request):
         raise Forbidden(
             "This server has no token yet and answers to localhost only",
             hint="use http://127.0.0.1, or make a token",
+        )
+    if "*" in origins and cross_site(request) and request.headers.get("Origin") not in origins:
+        # The answer could be read by whatever page this browser shows.
+        raise Forbidden(
+            "Pages of any site may call here (http.cors_origins), once a token exists", hint=_MAKE_ONE
         )
     changes = request.method not in SAFE_METHODS
     if changes and cross_site(request) and not allowed_origin(request, origins):

@@ -7,7 +7,8 @@ The lookup is by digest: comparing in constant time is not needed, since a guess
 came.
 
 Policy: while no token exists the server answers this machine alone and asks for nothing; as soon as one
-exists, expired ones included, every request needs one.
+exists, expired ones included, every request needs one. One that is shown must be known at any time: the
+holder of a revoked token does not become the owner when the last one goes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from isocenter.state import State
 from isocenter.state.schema import token as table
 
 PREFIX = "iso_"
+LONGEST = 100 * 365.25 * 86_400  # seconds until a token expires
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,12 @@ class Tokens:
             name: what it is for; shown in lists and in the audit.
             role: what its holder may do.
             datasets: names of datasets it holds in; none means all.
-            expires_in: seconds from now, or None.
+            expires_in: seconds from now, at most LONGEST, or None for never.
         """
         if not name.strip():
             raise BadRequest("A token needs a name", hint="say what it is for")
-        if expires_in is not None and expires_in <= 0:
-            raise BadRequest("A token must expire in the future")
+        if expires_in is not None and not 0 < expires_in <= LONGEST:
+            raise BadRequest("A token expires in the future, within a hundred years, or never")
         secret, now = new_secret(), time.time()
         expires = None if expires_in is None else now + expires_in
         made = Token(secrets.token_hex(4), name.strip(), role, tuple(sorted(set(datasets))), now, expires)
@@ -140,19 +142,23 @@ class Tokens:
         """Who presents `secret`.
 
         Raises:
-            Unauthorized: none was presented though tokens exist, or it is unknown or expired.
+            Unauthorized: none was presented though tokens exist, or it is unknown, also while none
+                exists, or expired.
         """
         digest = digest_of(secret) if secret else None
         if digest is not None and self._local is not None and secrets.compare_digest(digest, self._local):
             return LOCAL
         known = self._current()
-        if not known:
-            return LOCAL
         if digest is None:
+            if not known:
+                return LOCAL
             raise Unauthorized("This server needs a token", hint="send `Authorization: Bearer <token>`")
         found = known.get(digest)
         if found is None:
-            raise Unauthorized("This token is not known here", hint="it may have been revoked")
+            hint = "it may have been revoked, or be that of an earlier start"
+            raise Unauthorized(
+                "This token is not known here", hint=hint if known else hint + "; none is needed"
+            )
         if found.expired:
             raise Unauthorized("This token has expired", hint="ask for a new one")
         return found.identity

@@ -50,7 +50,8 @@ def test_metadata_of_a_series_is_in_order_cached_and_forgotten_when_it_grows(web
     web.store(make(4))
     grown = web.get("/dicom-web/studies/1.2.3/series/1.2.3.1/metadata", headers=same)
     assert len(grown.json()) == 4
-    proxied = {"Forwarded": "host=pacs.example;proto=https", **same}
+    secret, _ = web.context.tokens.create("behind a proxy")
+    proxied = {"Authorization": f"Bearer {secret}", "Forwarded": "host=pacs.example;proto=https", **same}
     assert web.get("/dicom-web/studies/1.2.3/series/1.2.3.1/metadata", headers=proxied).status_code == 200
 
 

@@ -17,7 +17,7 @@ from isocenter.errors import NoSpace
 from isocenter.http.context import Context
 from isocenter.http.handler import Handler
 from isocenter.http.stream import send_pieces
-from isocenter.security import Action, Tokens
+from isocenter.security import Action, Tokens, digest_of, new_secret
 from isocenter.state import open_state
 
 
@@ -85,8 +85,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveHttp]]:
             state = open_state(tmp_path)
             stack.callback(state.close)
             archive: Any = SimpleNamespace(datasets={"main": object(), "ct-lab": object()}, sent=0)
-            context = Context(archive, Settings(data=tmp_path, **settings), Tokens(state))
-            return stack.enter_context(LiveHttp(context, ROUTES, host=host))
+            secret = new_secret()
+            tokens = Tokens(state, local=digest_of(secret))
+            context = Context(archive, Settings(data=tmp_path, **settings), tokens)
+            return stack.enter_context(LiveHttp(context, ROUTES, host=host, secret=secret))
 
         yield start
 

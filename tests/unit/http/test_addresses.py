@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from isocenter.http.addresses import cross_site, from_this_machine, names_this_machine
+from isocenter.http.addresses import cross_site, forwarded, from_this_machine, names_this_machine
 
+# What a browser may send for a name of somebody else's, and our pattern of a Host does not know.
+MALFORMED = (
+    "a~b.evil.example",
+    "a~b.evil.example:8042",
+    "x:1:2",
+    "localhost:",
+    "localhost:99999x",
+)
 START = RequestStartLine("POST", "/", "HTTP/1.1")
 
 
@@ -50,10 +58,26 @@ def test_only_loopback_and_unix_sockets_are_this_machine(family: int, remote: st
         ("127.0.0.1.evil.example", False),
         ("evil.example", False),
         ("192.168.1.5", False),
+        *((malformed, False) for malformed in MALFORMED),
     ],
 )
 def test_only_loopback_names_are_this_machine(host: str, ours: bool) -> None:
     assert names_this_machine(request(Host=host)) is ours
+
+
+@pytest.mark.parametrize(
+    ("name", "passed_on"),
+    [
+        ("Forwarded", True),
+        ("X-Forwarded-For", True),
+        ("x-forwarded-anything", True),
+        ("X-Real-Ip", True),
+        ("Via", True),
+        ("X-Request-Id", False),
+    ],
+)
+def test_what_a_proxy_passed_on_is_known(name: str, passed_on: bool) -> None:
+    assert forwarded(request(**{name: "10.0.0.7"})) is passed_on
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,38 @@ def test_without_tokens_this_machine_needs_none(live: LiveHttp) -> None:
     assert live.web.get(f"http://localhost:{live.port}/told", timeout=9).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8042", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8042", "10.0.0.1", "a~b.evil.example", "x:1:2"]
+)
 def test_without_tokens_a_rebound_name_is_refused(live: LiveHttp, host: str) -> None:
     answer = live.get("/told", headers={"Host": host})
     assert answer.status_code == 403
     assert "localhost" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-Ip", "Via"])
+def test_without_tokens_nobody_behind_a_proxy_of_this_machine_is_its_owner(
+    live: LiveHttp, header: str
+) -> None:
+    answer = live.get("/told", headers={header: "10.0.0.7"})
+    assert answer.status_code == 403
+    assert "proxy" in answer.json()["error"]["message"]
+    assert "isocenter token create" in answer.json()["error"]["hint"]
+
+
+def test_the_secret_of_this_start_opens_from_anywhere(live: LiveHttp) -> None:
+    """Who can read the connection file is the owner, whatever stands between (a proxy of JupyterHub)."""
+    passed_on = {**bearer(live.secret), "Forwarded": "for=10.0.0.7", "Host": "hub.example"}
+    assert live.get("/told", headers=passed_on).json()["name"] == "local"
+
+
+def test_without_tokens_one_that_was_revoked_or_guessed_is_refused(live: LiveHttp) -> None:
+    secret, made = live.context.tokens.create("gone")
+    live.context.tokens.revoke(made.id)
+    for wrong in (secret, "guessed"):
+        answer = live.get("/told", headers=bearer(wrong))
+        assert answer.status_code == 401
+    assert live.get("/told").status_code == 200
 
 
 def test_without_tokens_other_machines_are_refused_though_the_port_is_open(serve: Serve) -> None:
@@ -171,6 +198,16 @@ def test_allowed_origins_get_cors_others_do_not(serve: Serve) -> None:
     assert live.get("/told", headers=allowed).headers["Access-Control-Allow-Origin"] == allowed["Origin"]
 
 
+def test_without_tokens_pages_of_any_site_may_not_call_though_every_origin_is_allowed(serve: Serve) -> None:
+    live = serve(http={"cors_origins": ("*",)})
+    page = {"Origin": "https://evil.example"}
+    assert live.get("/told", headers=page).status_code == 403
+    assert live.post("/takes", data="{}", headers=page).status_code == 403
+    assert live.get("/told").status_code == 200
+    secret, _ = live.context.tokens.create("viewer")
+    assert live.get("/told", headers={**page, **bearer(secret)}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "base"),
     [
@@ -187,7 +224,7 @@ def test_allowed_origins_get_cors_others_do_not(serve: Serve) -> None:
 def test_links_are_built_from_what_the_client_sees(
     live: LiveHttp, headers: dict[str, str], base: str
 ) -> None:
-    assert live.get("/told", headers=headers).json()["base"] == (base or live.url)
+    assert live.get("/told", headers={**bearer(live.secret), **headers}).json()["base"] == (base or live.url)
 
 
 def test_metrics_count_requests(live: LiveHttp) -> None:
