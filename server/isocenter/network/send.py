@@ -97,19 +97,19 @@ async def chunks(context_id: int, command: bytes, data: Data, payload: int) -> A
     while True:
         block = _block(len(lead) + _OVERHEAD + min(payload, length - done))
         block[: len(lead)] = lead
-        end, slots, covered = _lay_out(memoryview(block), len(lead), context_id, payload, done, length)
+        end, slots, covered = _lay_out(block, len(lead), context_id, payload, done, length)
         if slots:
             await _fill(data, done, slots)
         done += covered
-        yield memoryview(block)[:end]
+        yield block[:end]
         del block, slots  # free for the next round unless the transport kept it
         lead = b""
         if done >= length:
             return
 
 
-def _block(least: int) -> bytearray:
-    return BLOCKS.take() if least <= BLOCK_SIZE else bytearray(least)
+def _block(least: int) -> memoryview:
+    return BLOCKS.take() if least <= BLOCK_SIZE else memoryview(bytearray(least))
 
 
 def _lay_out(
