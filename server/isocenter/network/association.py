@@ -351,9 +351,10 @@ class Association(UpperLayer):
             return 0.0
         return self._loop.time() - max(self._received_at, self._sent_at)
 
-    def progress(self) -> tuple[float, int]:
-        """The time now, and the bytes that wait to be sent."""
-        return self._loop.time(), self._unsent()
+    def progress(self) -> tuple[float, int, int]:
+        """The time now, the bytes that left this process, and those that wait to."""
+        unsent = self._unsent()
+        return self._loop.time(), self._written - unsent, unsent
 
     def _over(self, ending: Ending) -> None:
         self._watch.stop()

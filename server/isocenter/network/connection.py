@@ -33,6 +33,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = ReadBuffer()
         self._pauses = 0
         self._drain_waiters: list[asyncio.Future[None]] = []
+        self._written = 0  # bytes
         self._stuck = False  # more waits to be sent than the high-water mark
         self.close_nower = Timer(self.close_now)
 
@@ -104,6 +105,7 @@ class Connection(asyncio.BufferedProtocol):
     def _write(self, data: bytes | memoryview) -> None:
         if self._transport is not None:
             self._transport.write(data)
+            self._written += len(data)
             self._acknowledge_quickly()
 
     def _unsent(self) -> int:

@@ -22,7 +22,7 @@ class Watch:
         self._association = association
         self._every = min(limits.message, limits.idle) / 4
         self._timer = Timer(self._look)
-        self._unsent, self._unsent_since = 0, 0.0
+        self._sent, self._moved = 0, 0.0
 
     def start(self) -> None:
         """The association stands."""
@@ -40,10 +40,13 @@ class Watch:
             self._timer.start(self._every)
 
     def _stuck(self) -> str:
-        """The peer does not read: as much waits to be sent as `limits.message` seconds ago."""
-        now, unsent = self._association.progress()
-        if not unsent or unsent < self._unsent or not self._unsent:
-            self._unsent_since = now
-        self._unsent = unsent
-        late = unsent and now - self._unsent_since > self._association.limits.message
+        """The peer does not read: for `limits.message` seconds nothing left of what waits to be sent.
+
+        How much waits says nothing: we go on writing as a slow peer reads.
+        """
+        now, sent, unsent = self._association.progress()
+        if not unsent or sent > self._sent:
+            self._moved = now
+        self._sent = max(sent, self._sent)
+        late = now - self._moved > self._association.limits.message
         return "the peer does not read what we send" if late else ""

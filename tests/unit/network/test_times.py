@@ -23,6 +23,7 @@ from raw_peer import (
 from situations import SITUATIONS
 
 from isocenter.errors import Timeout
+from isocenter.network import messages
 from isocenter.network.limits import Limits
 from isocenter.network.requestor import request
 from isocenter.network.service import End
@@ -127,6 +128,26 @@ async def test_a_peer_that_does_not_read_our_answers_is_aborted():
         assert "does not read" in server.recorder.endings[0].text
         await until(lambda: server.recorder.cancelled_tasks == 1)
         await until(lambda: not server.server._connections)
+
+
+async def test_a_peer_that_reads_slowly_but_steadily_is_borne():
+    """Also when more and more waits to be sent to it."""
+
+    class Steady(Recorder):
+        async def find(self, message) -> None:
+            pending = messages.response(message.command, 0xFF00, data_set=True)
+            while True:
+                self.association.respond(message, pending, bytes(1_000_000), final=False)
+                await asyncio.sleep(0.01)
+
+    async with acceptor(Limits(message=0.3, closing=0.2), service=Steady) as server:
+        peer = await Peer.connect(server.port)
+        await peer.associate()
+        await peer.send(find())
+        for _ in range(60):
+            await peer.reader.readexactly(200_000)
+            await asyncio.sleep(0.015)
+        assert not server.recorder.endings
 
 
 async def test_an_answer_that_does_not_come_in_time_is_an_abort():
