@@ -29,7 +29,10 @@ UNRECOGNIZED_OPERATION = 0x0211
 
 
 class _Passed:
-    """Takes the data set of a request that is refused already."""
+    """Takes the data set of a request that is refused already, with `status`."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
 
     def feed(self, fragment: memoryview, /) -> None:
         """Passed over."""
@@ -56,8 +59,11 @@ class Answering:
     def begin(self, context: Context, command: Command) -> DataSink | None:
         """A request with a data set begins: who takes the data set."""
         message = self._message(context, command)
-        sink: DataSink | None = _Passed()
-        if self._refusal(message) is None and self.service is not None:
+        sink: DataSink | None = None
+        refusal = self._refusal(message)
+        if refusal is not None or self.service is None:
+            sink = _Passed(refusal or UNRECOGNIZED_OPERATION)
+        else:
             try:
                 sink = self.service.message_begin(self._association, message)
             except Exception:
@@ -71,7 +77,8 @@ class Answering:
     def arrived(self, context: Context, command: Command, data: DataSink | bytes | None) -> None:
         """A request is complete."""
         message, self._arriving = self._arriving or self._message(context, command), None
-        refusal = self._refusal(message)
+        # What was refused when it began stays refused, also when its message id is free meanwhile.
+        refusal = data.status if isinstance(data, _Passed) else self._refusal(message)
         if refusal is not None or self.service is None:
             response = messages.response(command, refusal or UNRECOGNIZED_OPERATION)
             self._association.respond(message, response, final=False)

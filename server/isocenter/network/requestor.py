@@ -68,7 +68,13 @@ class RequestedAssociation(Association):
         self._gone()
 
     def accept(self, answer: Answer) -> None:
-        """The answer was understood: the association stands."""
+        """The answer was understood: the association stands.
+
+        Raises:
+            AssociationLost: it ended while the answer was read.
+        """
+        if self._ending is not None:
+            raise self._lost()
         self._establish(answer)
         self._established()
         self._proceed()

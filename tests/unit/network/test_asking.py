@@ -25,11 +25,11 @@ from raw_peer import (
 from situations import SITUATIONS
 
 from isocenter.errors import Damaged
-from isocenter.network import messages
+from isocenter.network import messages, requestor
 from isocenter.network.limits import Limits
 from isocenter.network.negotiation import Policy, Proposal
 from isocenter.network.problems import AssociationLost
-from isocenter.network.requestor import request
+from isocenter.network.requestor import Asked, RequestedAssociation, request
 from isocenter.network.send import FileRange
 from isocenter.network.service import End
 
@@ -328,3 +328,25 @@ async def test_raw_peers_see_command_and_data_set_as_pdus_of_their_own(file):
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
+
+
+async def test_a_connection_that_is_lost_while_the_answer_is_read_is_no_association(monkeypatch):
+    async with acceptor() as server:
+        loop = asyncio.get_running_loop()
+        made: list[RequestedAssociation] = []
+        read = Asked.read
+
+        class Noted(RequestedAssociation):
+            def __init__(self, *told) -> None:
+                super().__init__(*told)
+                made.append(self)
+
+        def slowly(asked: Asked, answer: bytes):
+            loop.call_soon_threadsafe(made[0].close_now)
+            asyncio.run_coroutine_threadsafe(asyncio.wait([made[0].closed]), loop).result()
+            return read(asked, answer)
+
+        monkeypatch.setattr(requestor, "RequestedAssociation", Noted)
+        monkeypatch.setattr(Asked, "read", slowly)
+        with pytest.raises(AssociationLost):
+            await request("127.0.0.1", server.port, "ME", "ISOCENTER", PROPOSALS)

@@ -158,6 +158,19 @@ async def test_a_data_set_of_zero_bytes_reaches_the_service_which_refuses_it():
         await peer.close()
 
 
+async def test_a_duplicate_stays_one_though_the_first_is_answered_while_its_data_set_arrives():
+    async with acceptor() as server:
+        peer = await Peer.connect(server.port)
+        await peer.associate()
+        await peer.send(find(7) + p_data(fragment(CT_ID, store_command(7), command=True)))
+        await until(lambda: server.recorder.messages and server.connection._incoming.under_way)
+        server.recorder.gate.set()
+        assert (await peer.response())["Status"] == 0
+        await peer.send(p_data(fragment(CT_ID, b"abcd")))
+        assert (await peer.response())["Status"] == 0x0210
+        assert len(server.recorder.messages) == 1
+
+
 async def test_a_message_id_may_come_again_after_its_answer():
     async with acceptor() as server:
         peer = await Peer.connect(server.port)
