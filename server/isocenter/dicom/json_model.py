@@ -195,13 +195,13 @@ def _one_string(text: str) -> list[Any]:
 
 def _decimals(text: str) -> list[Any]:
     if "\\" not in text:
-        number = _decimal(text.strip(" \0"))
+        number = decimal_value(text.strip(" \0"))
         return [] if number is None else [number]
-    found = [_decimal(part.strip(" \0")) for part in text.split("\\")]
+    found = [decimal_value(part.strip(" \0")) for part in text.split("\\")]
     return found if any(number is not None for number in found) else []
 
 
-def _decimal(text: str) -> float | int | str | None:
+def decimal_value(text: str) -> float | int | str | None:
     """The number of a DS when it is exactly that; else its text; None of no text."""
     if text.isdecimal() and len(text) < 16:
         return int(text)
@@ -220,11 +220,12 @@ def _decimal(text: str) -> float | int | str | None:
 
 
 def _integers(text: str) -> list[Any]:
-    found = [_integer(part.strip(" \0")) for part in text.split("\\")]
+    found = [integer_value(part.strip(" \0")) for part in text.split("\\")]
     return found if any(number is not None for number in found) else []
 
 
-def _integer(text: str) -> int | str | None:
+def integer_value(text: str) -> int | str | None:
+    """The number of an IS when every JSON reader holds it; else its text; None of no text."""
     try:
         number = int(text)
     except ValueError:
