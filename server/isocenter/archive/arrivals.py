@@ -14,6 +14,7 @@ from pathlib import Path
 
 from isocenter.errors import Damaged, NotFound
 from isocenter.objects import ObjectInfo, ObjectStore
+from isocenter.objects.faults import storage_errors
 from isocenter.objects.part10 import read_head
 
 _AT_ONCE = 2000
@@ -36,10 +37,7 @@ class Arrivals:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA synchronous=OFF")  # it can be made again
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS arrival (received INTEGER, path TEXT, PRIMARY KEY (received, path))"
-        )
+        self._db.execute("PRAGMA synchronous=OFF")  # until all is found it can be made again
         for table in _TABLES:
             self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
 
@@ -59,18 +57,24 @@ class Arrivals:
                 self._db.execute("COMMIT")
                 seen += len(part)
                 tell(seen)
+        self._db.execute("PRAGMA synchronous=FULL")  # writes back the whole file, then the mark
         self._db.execute("INSERT INTO complete VALUES (1)")
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM arrival").fetchone()[0])
 
+    def has(self, received: int, path: str) -> bool:
+        """Whether an object says that it came to this dataset at this time."""
+        text = "SELECT 1 FROM arrival WHERE received = ? AND path = ?"
+        return self._db.execute(text, (received, path)).fetchone() is not None
+
     def unreadable(self) -> list[str]:
         """Objects whose head is broken."""
         return [row[0] for row in self._db.execute("SELECT path FROM unreadable ORDER BY path")]
 
-    def batches(self, size: int, *, after: int = -1) -> Iterator[list[str]]:
-        """Paths in the order of arrival, those after a time only."""
-        last: tuple[int, str] = (after, "\x7f")
+    def batches(self, size: int) -> Iterator[list[str]]:
+        """Paths in the order of arrival."""
+        last: tuple[int, str] = (-1, "")
         while True:
             rows = self._db.execute(
                 "SELECT received, path FROM arrival WHERE (received, path) > (?, ?)"
@@ -90,7 +94,7 @@ class Arrivals:
 def _arrival(store: ObjectStore, info: ObjectInfo) -> tuple[str, str | None, int]:
     """Path, dataset (None when the head cannot be read) and time of one object."""
     try:
-        with closing(store.open(info.relpath)) as file:
+        with storage_errors(f"read {info.relpath}"), closing(store.open(info.relpath)) as file:
             provenance = read_head(file).provenance
     except (Damaged, NotFound):
         return info.relpath, None, 0

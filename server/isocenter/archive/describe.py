@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from isocenter.dicom.header import read_header
-from isocenter.errors import Damaged, IsocenterError
+from isocenter.errors import Damaged, IsocenterError, NoSpace, Unavailable
 from isocenter.index import Put
 from isocenter.objects import HEAD_SIZE
 from isocenter.objects.faults import storage_errors
@@ -47,7 +47,9 @@ def describe(file: BinaryIO, relpath: str, assume_charset: str | None = None) ->
 def describe_path(root: Path, assume_charset: str | None, relpath: str) -> Put | str:
     """The same for a local file, in a process of a pool: an error is its text."""
     try:
-        with storage_errors("open an object"), open(root / relpath, "rb") as file:
+        with storage_errors(f"read {relpath}"), open(root / relpath, "rb") as file:
             return describe(file, relpath, assume_charset)
+    except (Unavailable, NoSpace):
+        raise  # the disk's trouble, not the object's
     except IsocenterError as error:
         return error.message

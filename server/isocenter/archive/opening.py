@@ -1,7 +1,7 @@
 """Who has a dataset open: a rebuild needs it alone, everybody else shares it.
 
 A lock file beside the index says so. Whoever opens a dataset whose rebuild was killed while it took its
-place ends that first.
+place ends that first; what a rebuild that was killed before left is removed (see `workplace`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from isocenter.archive import workplace
 from isocenter.archive.swap import finish_swap
 from isocenter.errors import Unavailable
+from isocenter.objects.durable import make_folder
 from isocenter.objects.faults import storage_errors
 
 _NAME = ".open.lock"
@@ -36,7 +38,12 @@ class Opened:
         except BlockingIOError:
             os.close(self._file)
             raise Unavailable("The dataset is being rebuilt", hint="wait for `isocenter reindex`") from None
-        finish_swap(folder)
+        try:
+            finish_swap(folder)
+            workplace.discard(folder)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give it back."""
@@ -59,5 +66,5 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _open(folder: Path) -> int:
     with storage_errors("open the dataset's folder"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "catalog")
         return os.open(folder / _NAME, os.O_RDWR | os.O_CREAT, 0o640)

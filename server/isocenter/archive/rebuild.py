@@ -1,12 +1,12 @@
 """Rebuild: the index from the catalog, or index and catalog from the objects alone.
 
 Everything is made anew beside the old, in `rebuild/`, and takes its place at the end; what was there before
-is kept in `before-<time>/`. Killed in between, the next call goes on where it was. The dataset must not be
-in use.
+is kept in `before-<time>/`. Killed in between, the next call goes on where it was, unless the dataset was
+opened meanwhile. The dataset must not be in use.
 
 Objects tell who sent them and when; so in the order of arrival and by the dataset's rule for conflicts the
-same instances win. What no object tells is lost: snapshots, adoptions of conflict objects, and what was
-deleted and not swept yet comes back.
+same instances win. What no object tells is lost: snapshots, adoptions of conflict objects, that bytes which
+had been replaced came again, and what was deleted, or rejected, and not swept yet comes back.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from isocenter.archive import workplace
 from isocenter.archive.arrivals import Arrivals
 from isocenter.archive.flush import Flush
+from isocenter.archive.from_catalog import FromCatalog
+from isocenter.archive.from_objects import FromObjects
 from isocenter.archive.keeping import CatalogLock
 from isocenter.archive.opening import alone
 from isocenter.archive.place import Place
-from isocenter.archive.restore import FromCatalog, FromObjects
 from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
 from isocenter.errors import BadRequest, Damaged, IsocenterError
 from isocenter.index import Index
 from isocenter.objects import ObjectStore
-from isocenter.objects.faults import storage_errors
 
 Source = Literal["catalog", "objects"]
 Progress = Callable[[str, int, int], None]
@@ -87,16 +88,15 @@ class _Rebuild:
         self.objects = objects
         self.tell = tell
         self.on_conflict = settings.all_datasets()[place.name].on_conflict
-        self.folder = place.folder / "rebuild"
+        self.folder = place.folder / workplace.NAME
         self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
         self.done = Rebuilt()
 
     def run(self, source: Source) -> Rebuilt:
-        with storage_errors("make the folder of the rebuild"):
-            self.folder.mkdir(parents=True, exist_ok=True)
         old = self.place.open_catalog()
         if source == "catalog" and INSTANCES not in old.tables():
             raise BadRequest("There is no catalog to rebuild from", hint="rebuild from the objects")
+        workplace.begin(self.place.folder, source)
         arrivals = Arrivals(self.folder / "arrivals.db")
         try:
             arrivals.fill(self.objects, self.place.name, lambda seen: self.tell("objects found", seen, seen))
@@ -112,11 +112,11 @@ class _Rebuild:
     def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
         objects = FromObjects(index, self.objects, arrivals, self.on_conflict, self.place.assume_charset)
         if source == "catalog":
-            rows = FromCatalog(index, old, self.objects, self.place.name)
+            rows = FromCatalog(index, old, self.objects, arrivals, self.place.name)
             self.done.missing = rows.run(self.tell)
             index.writer.raise_seq(self._highest(old))
             rows.bury(CatalogLock(self.place.folder / ".catalog.lock"))
-            self.done.unreadable |= objects.run(self.tell, flush=None, flushed_until=rows.latest)
+            self.done.unreadable |= objects.run(self.tell, flush=None, superseded=rows.superseded)
             return
         index.writer.raise_seq(self._highest(old))
         flush = Flush(
@@ -133,8 +133,9 @@ class _Rebuild:
     def _highest(self, catalog: Catalog) -> int:
         """The highest sequence that was ever given out, as far as anything still tells."""
         found = [0]
-        if INSTANCES in catalog.tables():
-            found.append(catalog.sequence(INSTANCES, catalog.log(INSTANCES).latest) or 0)
+        for table in catalog.tables():
+            found.append(catalog.sequence(table, catalog.latest(table)) or 0)
+            found.append(catalog.highest(table, catalog.latest(table)))
         if Path(self.place.index).exists():
             try:
                 with self.place.open_index() as index:

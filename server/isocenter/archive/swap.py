@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from isocenter.objects.durable import fsync_folder
 from isocenter.objects.faults import storage_errors
-from isocenter.objects.local import fsync_folder
 
 _PLAN = ".swap.json"
 
@@ -69,7 +69,7 @@ def _take_steps(folder: Path, plan: dict[str, Any]) -> None:
             os.rename(new / name, folder / name)
     fsync_folder(kept)
     fsync_folder(folder)
-    _remove(new)  # before the plan goes: the next rebuild must not go on with what is left of this one
+    remove_work(new)  # before the plan goes: the next rebuild must not go on with what is left of this one
     (folder / _PLAN).unlink()
     fsync_folder(folder)
 
@@ -84,7 +84,7 @@ def _write(folder: Path, plan: dict[str, Any]) -> None:
     fsync_folder(folder)
 
 
-def _remove(folder: Path) -> None:
+def remove_work(folder: Path) -> None:
     """Remove what the rebuild needed and the dataset does not: files by name, never a tree."""
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyarrow import fs
 
 from isocenter.catalog.compaction import Candidate, Rows, choose, dead_rows, rewrite
@@ -134,6 +136,14 @@ class Catalog:
     def sequence(self, table: str, version: int | None) -> int | None:
         """The last sequence that was flushed into a version."""
         return None if version is None else self.log(table).sequence(version)
+
+    def highest(self, table: str, version: int | None) -> int:
+        """The highest `_seq` of any row of a version; 0 without rows. Derived rows have their own."""
+        found = [0]
+        for path in self.files(table, version):
+            rows = pq.read_table(path, columns=["_seq"])
+            found.append(pc.max(rows["_seq"]).as_py() or 0)
+        return max(found)
 
     # -- writing (the keeper alone) ------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from isocenter.objects.durable import fsync_folder, make_folder
 from isocenter.objects.faults import storage_errors
 from isocenter.objects.incoming import Incoming
 from isocenter.objects.lock import Share, SweepLock
@@ -40,7 +41,7 @@ class LocalStore:
         self.root = root
         self._incoming = root / ".incoming"
         with storage_errors("open the object folder"):
-            self._incoming.mkdir(parents=True, exist_ok=True)
+            make_folder(self._incoming)
         self._hashing = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="isocenter-hash")
         self._lock = SweepLock(root)
         self._prefix = f"{os.getpid()}-{secrets.token_hex(3)}"
@@ -169,15 +170,6 @@ def _link(source: Path, target: Path) -> bool:
         return True
     os.unlink(source)
     return True
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _remove_if_empty(folder: Path) -> bool:

@@ -35,3 +35,13 @@ def archive(open_archive: OpenArchive) -> Archive:
 @pytest.fixture
 def main(archive: Archive) -> Dataset:
     return archive.datasets["main"]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", datasets={"lab": {"ae_title": "LAB"}})
+
+
+@pytest.fixture
+def opened(settings: Settings) -> Callable[[], Archive]:
+    return lambda: Archive.open(settings, query_process=False)

@@ -6,76 +6,16 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from data_sets import EXPLICIT, data_set
+from rebuilding import catalog_rows, fill, index_rows, rebuild
 
-from isocenter.archive import Archive, Dataset, Origin, Rebuilt
-from isocenter.archive import rebuild as rebuild_dataset
+from isocenter.archive import Archive, Origin
 from isocenter.archive.rebuild import Source
 from isocenter.config import Settings
 from isocenter.dicom.levels import Level
 from isocenter.errors import BadRequest, Unavailable
-from isocenter.objects import LocalStore
-
-Rows = list[dict[str, Any]]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", datasets={"lab": {"ae_title": "LAB"}})
-
-
-@pytest.fixture
-def opened(settings: Settings) -> Callable[[], Archive]:
-    return lambda: Archive.open(settings, query_process=False)
-
-
-def fill(main: Dataset) -> None:
-    """Three series of two studies, with values that disagree, a conflict object, a deletion, and a tail."""
-    for n in range(12):
-        told = {
-            "StudyInstanceUID": f"1.{n % 2}",
-            "SeriesInstanceUID": f"1.{n % 2}.{n % 3}",
-            "SOPInstanceUID": f"1.2.{n}",
-            "InstanceNumber": 100 - n,
-            "PatientName": f"Doe^{'Jane' if n > 5 else 'Janet'}",
-            "StudyDescription": "" if n < 3 else f"Text {n}",
-            "SliceThickness": n / 10,
-        }
-        main.store(data_set(**told), Origin(f"SCANNER{n % 3}", "ISOCENTER"), EXPLICIT)
-        if n == 7:
-            main.store(data_set(**{**told, "InstanceNumber": 5}), Origin("OTHER", "ISOCENTER"), EXPLICIT)
-            main.flush()
-    main.store(data_set(**{**told, "InstanceNumber": 6}), Origin("OTHER", "ISOCENTER"), EXPLICIT)
-
-
-def index_rows(main: Dataset) -> dict[str, Rows]:
-    """Everything the index says, but for sequences."""
-
-    def plain(row: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in row.items() if "seq" not in name}
-
-    return {level.value: [plain(row) for row in main.find(level)] for level in Level} | {
-        "conflicts": [{"object": one.object, "received": one.received} for one in main.conflicts()]
-    }
-
-
-def catalog_rows(main: Dataset) -> Rows:
-    with main.table(Level.INSTANCE, None, ["*"]) as reader:
-        rows = reader.read_all().to_pylist()
-    for row in rows:
-        row.pop("_seq")
-    return sorted(rows, key=lambda row: str(row["SOPInstanceUID"]))
-
-
-def rebuild(settings: Settings, source: Source, **options: Any) -> Rebuilt:
-    store = LocalStore(settings.data / "objects")
-    try:
-        return rebuild_dataset(settings, "main", store, source=source, **options)
-    finally:
-        store.close()
 
 
 @pytest.mark.parametrize("source", ["catalog", "objects"])
@@ -179,31 +119,6 @@ def test_broken_objects_are_named_and_left_out(settings: Settings, opened: Calla
     done = rebuild(settings, "objects")
     assert done.unreadable.keys() == {paths[0], paths[1]}
     assert done.instances == 10
-
-
-def test_a_rebuild_that_was_killed_goes_on(
-    settings: Settings, opened: Callable[[], Archive], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from isocenter.archive import restore
-
-    monkeypatch.setattr(restore, "_AT_ONCE", 3)
-    with opened() as archive:
-        fill(archive.datasets["main"])
-        before = index_rows(archive.datasets["main"])
-
-    def dies(what: str, done: int, _: int) -> None:
-        if what in ("objects", "rows of the catalog") and done >= 5:
-            raise KeyboardInterrupt
-
-    for source in ("objects", "catalog"):
-        with pytest.raises(KeyboardInterrupt):
-            rebuild(settings, source, progress=dies)  # type: ignore[arg-type]
-        with opened() as archive:
-            assert index_rows(archive.datasets["main"]) == before
-        rebuild(settings, source)  # type: ignore[arg-type]
-        with opened() as archive:
-            assert index_rows(archive.datasets["main"]) == before
-            assert archive.verify().findings == []
 
 
 def test_a_dataset_in_use_is_not_rebuilt(settings: Settings, opened: Callable[[], Archive]) -> None:
