@@ -37,8 +37,7 @@ class Incoming:
         self._hashing = hashing
         self._hashed: Future[None] | None = None
         with storage_errors("receive an object"):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = _locked(path)
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Append to the data set. The buffers must stay as they are until the next call returns."""
@@ -107,3 +106,20 @@ class Incoming:
             while done < wanted:
                 done += os.pwrite(self._file, rest[done:], at + done)
         self.size += wanted
+
+
+def _locked(path: Path) -> int:
+    """A new file that is ours: whoever looks for leftovers may have it locked for a moment, or have taken it
+    for one between its making and its locking."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file).st_nlink:
+                return file
+        except BaseException:
+            os.close(file)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            raise
+        os.close(file)

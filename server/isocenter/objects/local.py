@@ -189,15 +189,20 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_left_over(entry: os.DirEntry[str]) -> bool:
-    """Whether nobody writes this file: its lock is free, and its process dead or the file old."""
+    """Whether nobody writes this file: its process is dead or the file old, and its lock is free.
+
+    The lock of a file that a living process has just made is not touched: it is about to take it.
+    """
     try:
+        old = time.time() - entry.stat().st_mtime > _STALE_SECONDS
+        if not old and _is_alive(entry.name.partition("-")[0]):
+            return False
         file = os.open(entry.path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        old = time.time() - os.fstat(file).st_mtime > _STALE_SECONDS
-        return old or not _is_alive(entry.name.partition("-")[0])
+        return True
     except BlockingIOError:
         return False
     finally:

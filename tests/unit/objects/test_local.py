@@ -41,6 +41,46 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     other.close()
 
 
+_RECEIVE_MANY = """
+import sys, pathlib
+from isocenter.objects import LocalStore
+store = LocalStore(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+for _ in range(1000):
+    store.create().discard()
+"""
+
+
+def test_whoever_removes_leftovers_disturbs_nobody_who_receives(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    command = [sys.executable, "-c", _RECEIVE_MANY, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as receiving:
+        assert receiving.stdout is not None
+        receiving.stdout.readline()
+        removed = 0
+        while receiving.poll() is None:
+            removed += store.remove_leftovers()
+        assert receiving.stderr is not None
+        assert (removed, receiving.stderr.read(), receiving.returncode) == (0, b"", 0)
+    assert list((tmp_path / ".incoming").iterdir()) == []
+    store.close()
+
+
+def test_an_old_file_is_removed_only_while_nobody_holds_it(tmp_path: Path) -> None:
+    """The number of a dead process may be that of a living one by now."""
+    store, other = LocalStore(tmp_path), LocalStore(tmp_path)
+    held = other.create()
+    left = tmp_path / ".incoming" / "1-abc-1"
+    left.write_bytes(b"half an object")
+    for path in (held.path, left):
+        os.utime(path, (1, 1))
+    assert store.remove_leftovers() == 1
+    assert held.path.exists()
+    held.discard()
+    for one in (store, other):
+        one.close()
+
+
 def test_every_folder_on_the_way_is_made_durable_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
