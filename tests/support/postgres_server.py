@@ -79,6 +79,14 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}"')  # names come from the tests
         return self.url(name)
 
+    def end_sessions(self, database: str) -> None:
+        """End every session of a database, as a restart of the server does."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+                (database,),
+            )
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

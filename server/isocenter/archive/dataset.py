@@ -89,7 +89,7 @@ class Dataset:
             self._opened.close()
             raise
         self.catalog = place.open_catalog()
-        self.catalog_lock = CatalogLock(place.folder / ".catalog.lock")
+        self.catalog_lock = CatalogLock(place.folder / ".catalog.lock", self.index.database)
         self.flushing = Flush(
             self.index, self.catalog, self.catalog_lock, assume_charset=place.assume_charset
         )

@@ -1,4 +1,5 @@
-"""Who may write the catalog of a dataset: one process at a time, by a lock beside it.
+"""Who may write the catalog of a dataset: one process at a time, by a lock beside it, and one machine at a
+time, by a lock in the index that they share.
 
 Delta would let several try and all but one fail; the keeper, `isocenter reindex` and a snapshot asked for
 by a worker take turns instead.
@@ -9,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
+from isocenter.index.database import Database
 from isocenter.objects.faults import storage_errors
 
 
@@ -21,10 +24,14 @@ class CatalogLock:
 
     Args:
         path: the lock file; made when missing.
+        database: of the index; None where nobody else has it (a rebuild).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, database: Database | None = None) -> None:
         self._path = path
+        self._machines: Callable[[], AbstractContextManager[None]] = (
+            nullcontext if database is None else partial(database.alone, "catalog")
+        )
         self._threads = threading.RLock()
         self._depth = 0
 
@@ -39,8 +46,9 @@ class CatalogLock:
                 file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                self._depth += 1
-                yield
+                with self._machines():
+                    self._depth += 1
+                    yield
             finally:
                 self._depth = 0
                 os.close(file)

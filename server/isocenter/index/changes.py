@@ -73,6 +73,12 @@ def last_id(session: Session) -> int:
     return int(session.rows("SELECT COALESCE(MAX(id), 0) FROM change")[0][0])
 
 
-def trim(session: Session, keep: int) -> int:
-    """Delete all but the latest `keep` lines; how many went."""
-    return session.run("DELETE FROM change WHERE id <= (SELECT MAX(id) FROM change) - ?", (keep,))
+def first_id(session: Session) -> int:
+    """Id of the oldest line, 1 when there is none."""
+    return int(session.rows("SELECT COALESCE(MIN(id), 1) FROM change")[0][0])
+
+
+def trim(session: Session, keep: int, most: int) -> int:
+    """Delete the oldest of the lines beyond the latest `keep`, at most `most` of them; how many went."""
+    first, last = session.rows("SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM change")[0]
+    return session.run("DELETE FROM change WHERE id <= ?", (min(last - keep, first + most - 1),))

@@ -85,6 +85,13 @@ class Database(Protocol):
         """A number that differs after another connection committed; cheap."""
         ...
 
+    def alone(self, name: str) -> AbstractContextManager[None]:
+        """Whatever `name` is, done by one machine at a time, while others wait.
+
+        Nothing for SQLite: its file belongs to one machine, whose processes lock among themselves.
+        """
+        ...
+
     def close(self) -> None:
         """Close every connection."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -124,7 +124,7 @@ class Postgres:
         if not self._writing.acquire(timeout=self.lock_timeout):
             raise _late(self.lock_timeout)
         try:
-            with failures(), self._usable_writer() as connection, connection.transaction():
+            with failures(), self._write_transaction() as connection:
                 limit = f"{round(self.lock_timeout * 1000)}ms"
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (limit,))
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (self._lock_key,))
@@ -134,31 +134,39 @@ class Postgres:
             self._writing.release()
 
     @contextmanager
-    def _usable_writer(self) -> Iterator[psycopg.Connection[Row]]:
-        if self._writer is None or self._writer.closed or self._closed:
-            self._writer = self._connect()
-        try:
-            yield self._writer
-        except psycopg.OperationalError:
-            # A server that went away leaves a dead connection; a lock timeout costs one needlessly.
-            self._writer.close()
-            raise
+    def _write_transaction(self) -> Iterator[psycopg.Connection[Row]]:
+        """The writing connection, in a transaction."""
+        with ExitStack() as stack:
+            if self._writer is None or self._closed or not _begins(self._writer, stack):
+                self._writer = self._connect()
+                stack.enter_context(self._writer.transaction())
+            try:
+                yield self._writer
+            except psycopg.OperationalError:
+                # A server that went away leaves a dead connection; a lock timeout costs one needlessly.
+                self._writer.close()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[PostgresSession]:
         """A read transaction that sees one moment."""
-        with failures():
-            try:
-                connection = self._readers.get_nowait()
-            except queue.Empty:
-                connection = self._connect()
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                connection.read_only = True
-            try:
-                with connection.transaction():
-                    yield PostgresSession(connection)
-            finally:
-                self._give_back(connection)
+        with failures(), ExitStack() as stack:
+            yield PostgresSession(self._reading(stack))
+
+    def _reading(self, stack: ExitStack) -> psycopg.Connection[Row]:
+        """A reading connection in a transaction; `stack` ends it and gives the connection back."""
+        with suppress(queue.Empty):
+            while True:
+                pooled = self._readers.get_nowait()
+                stack.callback(self._give_back, pooled)
+                if _begins(pooled, stack):
+                    return pooled
+        connection = self._connect()
+        stack.callback(self._give_back, connection)
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        stack.enter_context(connection.transaction())
+        return connection
 
     def _give_back(self, connection: psycopg.Connection[Row]) -> None:
         if self._closed or connection.closed or connection.broken:
@@ -197,12 +205,25 @@ class Postgres:
     def data_version(self) -> int:
         """Counts the commits that PostgreSQL told of."""
         with failures(), self._watching:
-            if self._watcher is None or self._watcher.closed:
-                self._watcher = self._connect()
-                self._watcher.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.schema)))
-                self._notified += 1
-            self._notified += sum(1 for _ in self._watcher.notifies(timeout=0))
+            with suppress(psycopg.OperationalError):  # the server was restarted: watch it anew
+                if self._watcher is not None:
+                    self._notified += sum(1 for _ in self._watcher.notifies(timeout=0))
+                    return self._notified
+            self._watcher = self._connect()
+            self._watcher.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.schema)))
+            self._notified += 1
             return self._notified
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """An advisory lock of a session of its own: when its holder dies, it ends with the session."""
+        with failures():
+            connection = self._connect()
+            connection.execute("SELECT pg_advisory_lock(%s)", (key_of(f"{self.schema}/{name}"),))
+        try:
+            yield
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close every connection that is not in use; those close when they come back."""
@@ -215,6 +236,16 @@ class Postgres:
                 self._watcher.close()
         while not self._readers.empty():
             self._readers.get_nowait().close()
+
+
+def _begins(connection: psycopg.Connection[Row], stack: ExitStack) -> bool:
+    """Begin a transaction that `stack` ends; False when the server went away since the last one."""
+    try:
+        stack.enter_context(connection.transaction())
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True
 
 
 def _late(timeout: float) -> Unavailable:

@@ -6,13 +6,14 @@ a thread of their own, so that no commit waits for one.  The file must lie on a 
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from isocenter.errors import Damaged, IsocenterError, NoSpace, Unavailable
 from isocenter.index.database import Dialect, Row, Session, insert_text
 from isocenter.index.locking import WriterQueue
 
+_log = logging.getLogger(__name__)
+
 _STATEMENTS = 512
 _PAGE = 4096
 _CACHE_KIB = 64 * 1024
@@ -36,6 +39,7 @@ _CHECKPOINT_REST = 500
 _WAL_LIMIT_FRAMES = 4_000
 _WAL_ROOM = 24 * 1024 * 1024
 _DISK_ROOM = 20 * _WAL_ROOM
+_OTHERS_WORK = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class SqliteSession:
@@ -193,6 +197,10 @@ class Sqlite:
                 self._watcher = connect(self.path, readonly=True)
             return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
+    def alone(self, name: str) -> AbstractContextManager[None]:
+        """Nothing: no other machine has this file."""
+        return nullcontext()
+
     def close(self) -> None:
         """Close every connection that is not in use; those close when they come back."""
         self._closed = True
@@ -240,31 +248,45 @@ class _Checkpoints:
             self._thread.join()
 
     def _run(self) -> None:
-        connection = connect(self.database.path)
-        try:
-            connection.execute("PRAGMA busy_timeout=0")
-            while not self._stopping.is_set():
-                self._wanted.wait()
-                if self._stopping.wait(_CHECKPOINT_SECONDS):
-                    return
-                self._wanted.clear()
+        """Until told to stop. What fails loses nothing: the log stays, and the round after the next commit
+        tries again, with a new connection, since one that failed may fail for ever."""
+        connection: sqlite3.Connection | None = None
+        while not self._stopping.is_set():
+            self._wanted.wait()
+            if self._stopping.wait(_CHECKPOINT_SECONDS):
+                break
+            self._wanted.clear()
+            try:
+                connection = connection or self._connect()
                 self._checkpoint(connection)
-        finally:
-            connection.close()
+            except (sqlite3.Error, IsocenterError, OSError) as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OTHERS_WORK:
+                    _log.warning("A checkpoint of the index failed: %s", error)
+                connection = _without(connection)
+        _without(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect(self.database.path)
+        connection.execute("PRAGMA busy_timeout=0")
+        return connection
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        """A busy or failing checkpoint loses nothing: the log stays, and the next one tries again."""
-        try:
-            for _ in range(_CHECKPOINT_ROUNDS):
-                _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if frames < _WAL_LIMIT_FRAMES:
-                    return
-                if frames - moved < _CHECKPOINT_REST:
-                    break
-            with self.database.queue.turn():
-                connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
-        except (sqlite3.OperationalError, Unavailable):
-            return
+        for _ in range(_CHECKPOINT_ROUNDS):
+            _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if frames < _WAL_LIMIT_FRAMES:
+                return
+            if frames - moved < _CHECKPOINT_REST:
+                break
+        with suppress(Unavailable), self.database.queue.turn():
+            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+
+
+def _without(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    """Close it, in whatever state it is; None."""
+    if connection is not None:
+        with suppress(sqlite3.Error):
+            connection.close()
+    return None
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:

@@ -220,9 +220,17 @@ class Writer:
             session.run("UPDATE epoch SET last_seq = ? WHERE last_seq < ?", (seq, seq))
 
     def trim_changes(self, keep: int) -> int:
-        """Delete all but the latest `keep` lines of the change log; how many went."""
-        with self.database.write() as session:
-            return changes.trim(session, keep)
+        """Delete all but the latest `keep` lines of the change log, some thousands a turn; how many went."""
+        gone = 0
+        while self._trims(keep):
+            with self.database.write() as session:
+                gone += changes.trim(session, keep, _PRUNED_AT_ONCE)
+        return gone
+
+    def _trims(self, keep: int) -> bool:
+        """Whether there is something to trim; nobody waits for the answer."""
+        with self.database.read() as session:
+            return changes.first_id(session) <= changes.last_id(session) - keep
 
     def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
         """Take a lease that is free, expired or one's own; None when another one holds it."""

@@ -1,16 +1,20 @@
 """Several writers, readers that follow them, groups, leases, and an index that is locked or closed."""
 
 import multiprocessing
+import sqlite3
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from index_objects import put, sop_uid, store_some
+from postgres_server import PostgresServer
 
 from isocenter.dicom.levels import Level
 from isocenter.errors import InvalidValue, IsocenterError, Unavailable
 from isocenter.index import GroupCommit, Index, open_index
+from isocenter.index import sqlite as sqlite_module
 
 
 class TestGroupCommit:
@@ -151,12 +155,101 @@ class TestFollowing:
         assert index.reader.changes(limit=2) == lines[:2]
         assert index.reader.last_change() == lines[-1].id
 
+    def test_a_long_change_log_is_trimmed_in_short_turns(
+        self, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("isocenter.index.writer._PRUNED_AT_ONCE", 3)
+        assert index.writer.trim_changes(keep=5) == 0
+        for number in range(20):
+            index.writer.commit([put(1, 1, number)])
+        last = index.reader.last_change()
+        assert index.writer.trim_changes(keep=5) == last - 5
+        assert [line.id for line in index.reader.changes()] == list(range(last - 4, last + 1))
+        assert index.writer.trim_changes(keep=5) == 0
+
     def test_the_change_log_can_be_trimmed_and_ids_go_on(self, index: Index) -> None:
         index.writer.commit([put(1)])
         last = index.reader.last_change()
         assert index.writer.trim_changes(keep=1) == last - 1
         index.writer.commit([put(1, 1, 2)])
         assert index.reader.last_change() == last + 1
+
+
+class TestRestart:
+    @pytest.mark.postgres
+    def test_after_a_restart_of_the_server_everybody_goes_on(self, postgres_server: PostgresServer) -> None:
+        with open_index(postgres_server.new_database("restarted")) as index:
+            index.writer.commit([put(1)])
+            known = index.reader.data_version()
+            with index.database.read(), index.database.read(), index.database.read():
+                pass  # three connections wait in the pool now
+            postgres_server.end_sessions("restarted")
+            assert index.reader.totals().instances == 1
+            assert index.writer.commit([put(2)])[0].kind == "stored"
+            deadline = time.monotonic() + 10  # what was committed meanwhile is not known: it counts as news
+            while index.reader.data_version() == known and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert index.reader.data_version() != known
+            with index.database.read() as one, index.database.read() as other:
+                assert one.rows("SELECT 1") == other.rows("SELECT 1")
+            postgres_server.end_sessions("restarted")
+            assert index.writer.commit([put(3)])[0].kind == "stored"
+
+    @pytest.mark.postgres
+    def test_a_server_that_ends_in_the_middle_fails_that_answer_alone(
+        self, postgres_server: PostgresServer
+    ) -> None:
+        with open_index(postgres_server.new_database("ended")) as index:
+            index.writer.commit([put(1)])
+            for begin in (index.database.read, index.database.write):
+                with pytest.raises(Unavailable), begin() as session:  # noqa: PT012 (its end may fail too)
+                    postgres_server.end_sessions("ended")
+                    session.rows("SELECT 1")
+            assert index.writer.commit([put(2)])[0].kind == "stored"
+            assert index.reader.totals().instances == 2
+
+    def test_what_one_machine_does_alone_another_waits_for(self, place: str | Path) -> None:
+        """SQLite has no other machine."""
+        began, done = threading.Event(), threading.Event()
+        with open_index(place) as one, open_index(place) as other:
+
+            def wait() -> None:
+                began.set()
+                with other.database.alone("work"):
+                    done.set()
+
+            waiting = threading.Thread(target=wait)
+            with one.database.alone("work"), other.database.alone("other work"):
+                waiting.start()
+                began.wait(10)
+                assert done.wait(0.1) == (one.database.dialect == "sqlite")
+            waiting.join(10)
+            assert done.is_set()
+
+
+class TestCheckpoints:
+    def test_the_log_goes_on_being_moved_after_a_failure(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rounds: list[str] = []
+        again = threading.Event()
+        real = sqlite_module._Checkpoints._checkpoint
+
+        def fail_first(checkpoints: Any, connection: sqlite3.Connection) -> None:
+            rounds.append("fails" if not rounds else "works")
+            if rounds == ["fails"]:
+                raise sqlite3.DatabaseError("disk I/O error")
+            real(checkpoints, connection)
+            again.set()
+
+        monkeypatch.setattr(sqlite_module, "_CHECKPOINT_SECONDS", 0.01)
+        monkeypatch.setattr(sqlite_module._Checkpoints, "_checkpoint", fail_first)
+        with open_index(tmp_path / "index.db") as index:
+            for number in range(1000):
+                index.writer.commit([put(1, 1, number)])
+                if again.wait(0.01):
+                    break
+        assert rounds[:2] == ["fails", "works"]
 
 
 class TestLeases:
