@@ -144,6 +144,7 @@ class IndexSettings(_Part):
         None, description="`postgresql://…` for PostgreSQL; SQLite files in the data folder when absent"
     )
     lock_timeout: float = Field(20.0, gt=0, description="how long a writer waits for the index")
+    changes_kept: int = Field(1_000_000, ge=1000, description="lines of the change log of a dataset")
 
 
 class CatalogSettings(_Part):

@@ -1,8 +1,8 @@
 """The keeper: the one process that flushes, compacts, vacuums, prunes and sweeps.
 
-A lease in each dataset's index lets several machines run keepers while one works. Work runs in a thread, so
-that a long flush does not look like a stalled loop. What fails is logged and tried again at its next turn: an
-acknowledged instance is safe in the tail meanwhile.
+A lease in each dataset's index lets several machines run keepers while one works; it is renewed beside the
+work, however long that takes. Work runs in a thread, so that a long flush does not look like a stalled loop.
+What fails is logged and tried again at its next turn: an acknowledged instance is safe in the tail meanwhile.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import os
 import socket
 import time
@@ -27,7 +28,7 @@ from isocenter.supervisor import Sockets
 LOOK = 1.0
 """Seconds between two looks at what is due."""
 LEASE = 60.0
-"""Seconds that a lease holds; renewed at half time."""
+"""Seconds that a lease holds; renewed at a third of it."""
 COMPACT, UPKEEP = 60.0, 600.0
 """Seconds between compactions, and between rounds of vacuum, prune and sweep."""
 
@@ -55,13 +56,14 @@ async def _service(settings: Settings) -> AsyncIterator[None]:
 
 @dataclass
 class Turn:
-    """A piece of work that comes round."""
+    """A piece of work that comes round; one that `repeats` does a part at a time, until nothing is left."""
 
     name: str
     every: float
     due: Callable[[], bool]
     work: Callable[[], object]
     last: float = field(default_factory=time.monotonic)
+    repeats: bool = False
 
 
 class Keeper:
@@ -76,6 +78,13 @@ class Keeper:
 
     async def run(self) -> None:
         """Look and work until cancelled; work under way is finished first."""
+        renewing = asyncio.create_task(self._renew())
+        try:
+            await self._work()
+        finally:
+            renewing.cancel()
+
+    async def _work(self) -> None:
         while True:
             started = asyncio.ensure_future(asyncio.to_thread(self.look))
             try:
@@ -85,6 +94,22 @@ class Keeper:
                 await asyncio.to_thread(self._last_words)
                 raise
             await asyncio.sleep(LOOK)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            await asyncio.to_thread(self.renew)
+
+    def renew(self) -> None:
+        """Prolong every lease that is ours, work under way or not."""
+        for name, dataset in self._archive.datasets.items():
+            if self._held_until.get(name):
+                try:
+                    held = dataset.index.writer.renew_lease("keeper", self._owner, LEASE) is not None
+                except IsocenterError as error:
+                    log.warning("The keeper's lease of %s cannot be renewed: %s", name, error)
+                    continue
+                self._held_until[name] = time.monotonic() + LEASE if held else 0.0
 
     def look(self) -> None:
         """Do everything that is due, in each dataset whose lease is ours."""
@@ -100,7 +125,7 @@ class Keeper:
 
     def _holds(self, dataset: Dataset) -> bool:
         now = time.monotonic()
-        if now < self._held_until.get(dataset.name, 0.0) - LEASE / 2:
+        if now < self._held_until.get(dataset.name, 0.0):
             return True  # each renewal is a durable write: not at every look
         try:
             held = dataset.index.writer.take_lease("keeper", self._owner, LEASE) is not None
@@ -113,12 +138,12 @@ class Keeper:
     def _take(self, turn: Turn, where: str) -> None:
         if time.monotonic() - turn.last < turn.every:
             return
+        again: object = False
         try:
-            if turn.due():
-                turn.work()
+            again = turn.due() and turn.work() and turn.repeats
         except Exception:  # one dataset's trouble must not stop the others; the next turn tries again
             log.exception("%s of %s failed", turn.name, where)
-        turn.last = time.monotonic()
+        turn.last = -math.inf if again else time.monotonic()
 
     def _turns_of(self, dataset: Dataset) -> list[Turn]:
         settings = self._archive.settings.catalog
@@ -128,12 +153,16 @@ class Keeper:
             age = 0.0 if oldest is None else time.time() - oldest / 1e6
             return rows >= settings.flush_rows or (rows > 0 and age >= settings.flush_seconds)
 
+        def trim_changes() -> int:
+            return dataset.index.writer.trim_changes(self._archive.settings.index.changes_kept)
+
         return [
             Turn("snapshot", 0.0, lambda: _has_pending_snapshot(dataset), dataset.complete_snapshots),
             Turn("flush", 0.0, flush_is_due, dataset.flush),
-            Turn("compaction", COMPACT, _always, lambda: dataset.compact()),
+            Turn("compaction", COMPACT, _always, lambda: dataset.compact(), repeats=True),
             Turn("vacuum", UPKEEP, _always, lambda: dataset.vacuum()),
             Turn("prune", UPKEEP, _always, dataset.index.writer.prune),
+            Turn("change log", UPKEEP, _always, trim_changes),
         ]
 
     def _last_words(self) -> None:
