@@ -1,0 +1,200 @@
+"""What a process pool does for a rendered resource: from a stored object at a path to a file at a path.
+
+Takes and gives plain values; numpy, Pillow and pydicom load when work is done, never with this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isocenter.dicom import uids
+from isocenter.dicom.rendering.view import CannotRender, View
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from isocenter.dicom.rendering.pixels import StoredImage
+
+MOST_REPORT = 64 * 1024 * 1024
+_BROKEN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+)
+
+MOST_MOVING = 2_000_000_000
+"""Pixels of all frames together that become a moving picture."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stored object: where it is, how it is written, where its data set begins."""
+
+    path: str
+    transfer_syntax: str
+    data_set_offset: int
+
+
+def draw(
+    source: Source, number: int | None, view: View, media_type: str, target: str, state: Source | None = None
+) -> None:
+    """Render one frame.
+
+    Args:
+        source: the image.
+        number: of the frame, from 1; None for the representative or else the middle one.
+        view: how to look.
+        media_type: `image/jpeg`, `image/png` or `image/gif`.
+        target: the file to write.
+        state: a presentation state to apply.
+
+    Raises:
+        CannotRender: it cannot be shown so.
+        NotFound: there is no such frame.
+    """
+    with _open(source) as image, _plain(state) as state_path:
+        from isocenter.dicom.rendering import encoding, picture
+
+        number = number or representative(image)
+        shown = picture.show(image, number, view, state_path)
+        encoding.save(shown.picture, media_type, view.quality, shown.profile, target)
+
+
+def animate(source: Source, view: View, media_type: str, target: str, state: Source | None = None) -> None:
+    """Render all frames as one moving picture, `image/gif` or `video/mp4`.
+
+    Raises:
+        CannotRender: too many pixels, no encoder, or not to be shown.
+    """
+    with _open(source) as image, _plain(state) as state_path:
+        from isocenter.dicom.rendering import encoding, picture
+
+        size = int(image.data_set.get("Rows") or 0) * int(image.data_set.get("Columns") or 0)
+        if size * image.count > MOST_MOVING:
+            raise CannotRender(
+                "All frames together are too much for one moving picture",
+                hint="ask for single frames: /frames/1/rendered",
+            )
+        if media_type == "video/mp4" and not encoding.can_encode_mp4():
+            encoding.save_mp4([], [1.0], target)  # says why not
+        spread = picture.common_range(image)
+        durations = encoding.milliseconds(image.data_set, image.count)
+
+        def pictures() -> Iterator[Image]:
+            for number in range(1, image.count + 1):
+                yield picture.show(image, number, view, state_path, spread).picture
+
+        write = encoding.save_mp4 if media_type == "video/mp4" else encoding.save_gif
+        write(pictures(), durations, target)
+
+
+def tell(source: Source, media_type: str, target: str) -> None:
+    """A report as `text/html` or `text/plain`, in UTF-8.
+
+    Raises:
+        CannotRender: it is no report, or larger than `MOST_REPORT` bytes.
+    """
+    if os.stat(source.path).st_size > MOST_REPORT:
+        raise CannotRender("The report is too large to be shown", hint="retrieve it as application/dicom")
+    with _quiet(), _plain(source) as path:
+        from pydicom import dcmread
+
+        from isocenter.dicom.rendering import report
+
+        data_set = dcmread(str(path), stop_before_pixels=True, force=True)
+        text = report.as_html(data_set) if media_type == "text/html" else report.as_text(data_set)
+        with open(target, "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(text)
+
+
+def icon(label: str, view: View, media_type: str, target: str) -> None:
+    """A card with a word on it, as the thumbnail of what has no picture."""
+    from PIL import Image, ImageDraw
+
+    from isocenter.dicom.rendering import encoding, graphics
+
+    size = view.viewport
+    width, height = ((size and size.width) or 128, (size and size.height) or 128)
+    card = Image.new("L", (width, height), 40)
+    pen = ImageDraw.Draw(card)
+    margin = min(width, height) / 12
+    pen.rectangle((margin, margin, width - margin, height - margin), outline=160)
+    words = min(width, height) / max(len(label), 4) * 1.1
+    graphics.write(pen, (width / 2, height / 2), label, max(words, 8.0), "mm")
+    encoding.save(card, media_type, view.quality, None, target)
+
+
+def count_frames(source: Source) -> int:
+    """How many frames can be rendered. Raises CannotRender when there are none."""
+    with _open(source) as image:
+        return image.count
+
+
+def representative(image: StoredImage) -> int:
+    """Representative Frame Number (PS3.3 C.7.6.6), else the one in the middle."""
+    told = image.data_set.get("RepresentativeFrameNumber")
+    if isinstance(told, int) and 1 <= told <= image.count:
+        return told
+    return (image.count + 1) // 2
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[StoredImage]:
+    """The image, with pydicom silent."""
+    from isocenter.dicom.frames import NoFrames
+
+    with _quiet(), _plain(source) as path:
+        from isocenter.dicom.rendering.pixels import StoredImage
+
+        assert path is not None
+        try:
+            image = StoredImage(path)
+        except NoFrames as error:
+            raise CannotRender(error.message, hint=error.hint) from error
+        with image:
+            yield image
+
+
+@contextmanager
+def _plain(source: Source | None) -> Iterator[str | None]:
+    """A path where the object is neither deflated nor big endian: a file of its own if it was."""
+    syntax = source.transfer_syntax if source else ""
+    if source is None or not (uids.is_deflated(syntax) or uids.is_big_endian(syntax)):
+        yield source.path if source else None
+        return
+    from isocenter.dicom import transcode
+
+    with tempfile.NamedTemporaryFile(suffix=".plain") as file:
+        explicit = uids.EXPLICIT_LITTLE_ENDIAN
+        transcode.to_file(source.path, source.data_set_offset, syntax, explicit, file.name)
+        yield file.name
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """With pydicom silent, which quotes values; what cannot be made of a broken value is told plainly."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except _BROKEN as error:
+        raise CannotRender(
+            f"A value of the object is too broken to show it ({type(error).__name__})",
+            hint="retrieve it as application/dicom",
+        ) from error
+    finally:
+        logger.disabled = before
