@@ -207,25 +207,27 @@ def _turned(file: Source, image: Image, frame: Frame) -> bytes:
     return frames.align(data, frame)
 
 
-def decode(image: Image, data: bytes, *, rgb: bool = False) -> Decoded:
+def decode(image: Image, data: bytes, *, rgb: bool = False, every_bit: bool = False) -> Decoded:
     """The pixels of one frame.
 
     Args:
         image: what the header says.
         data: the frame, from `read`.
         rgb: colours as RGB in any case.
+        every_bit: leave bits beyond Bits Stored as they are: overlays may lie there.
 
     Raises:
         CannotTranscode: no decoder, or damaged.
     """
     if not is_compressed(image.transfer_syntax):
-        return _decoded(image, uids.EXPLICIT_LITTLE_ENDIAN, data, rgb)
+        return _decoded(image, uids.EXPLICIT_LITTLE_ENDIAN, data, rgb, every_bit)
     from pydicom.encaps import encapsulate
 
     if not is_decodable(image.transfer_syntax):
         raise CannotTranscode("There is no decoder for this transfer syntax")
     lossy = not uids.is_lossless(image.transfer_syntax)
-    return _decoded(image, image.transfer_syntax, encapsulate([data], has_bot=False), rgb or lossy)
+    fragments = encapsulate([data], has_bot=False)
+    return _decoded(image, image.transfer_syntax, fragments, rgb or lossy, every_bit)
 
 
 def _inflated(data: bytes, length: int) -> bytes:
@@ -236,7 +238,7 @@ def _inflated(data: bytes, length: int) -> bytes:
         raise CannotTranscode("A deflated frame is damaged") from error
 
 
-def _decoded(image: Image, syntax: str, data: bytes, rgb: bool) -> Decoded:
+def _decoded(image: Image, syntax: str, data: bytes, rgb: bool, every_bit: bool) -> Decoded:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
@@ -251,6 +253,7 @@ def _decoded(image: Image, syntax: str, data: bytes, rgb: bool) -> Decoded:
         "bits_allocated": image.bits_allocated,
         "bits_stored": image.bits_stored,
         "pixel_representation": int(image.signed),
+        "correct_unused_bits": not every_bit,
         "pixel_keyword": _KEYWORD.get(image.tag, "PixelData"),
     }
     try:

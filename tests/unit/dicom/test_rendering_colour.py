@@ -81,10 +81,10 @@ def test_the_partial_range_of_video(tmp_path: Path) -> None:
     grey = np.full((2, 2, 3), 128, np.uint8)
     grey[..., 0] = [[16, 235], [126, 16]]
     made = image(grey)
+    from isocenter.dicom.pixels import Decoded
     from isocenter.dicom.rendering.colour import rgb_of
-    from isocenter.dicom.rendering.pixels import Decoded
 
-    ours = rgb_of(Decoded(grey, "YBR_PARTIAL_420"), made)
+    ours = rgb_of(Decoded(grey, "YBR_PARTIAL_420", 8), made)
     assert ours[..., 0].tolist() == [[0, 255], [128, 0]]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
-from isocenter.dicom.rendering.pixels import Array, Decoded
+from isocenter.dicom.pixels import Decoded
+from isocenter.dicom.rendering.pixels import Array
 from isocenter.dicom.rendering.view import CannotRender
 
 _PARTIAL = frozenset({"YBR_PARTIAL_422", "YBR_PARTIAL_420"})

@@ -9,9 +9,10 @@ import numpy as np
 from PIL import Image
 from pydicom import Dataset
 
+from isocenter.dicom.pixels import Decoded
 from isocenter.dicom.rendering import captions, colour, grayscale, icc, overlays, shutters
 from isocenter.dicom.rendering.grayscale import Step
-from isocenter.dicom.rendering.pixels import Array, Decoded, StoredImage, functional
+from isocenter.dicom.rendering.pixels import Array, StoredImage, functional
 from isocenter.dicom.rendering.placing import Placed
 from isocenter.dicom.rendering.presentation import State, ratio_of
 from isocenter.dicom.rendering.view import View

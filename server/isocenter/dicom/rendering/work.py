@@ -5,17 +5,16 @@ Takes and gives plain values; numpy, Pillow and pydicom load when work is done, 
 
 from __future__ import annotations
 
-import logging
 import os
 import struct
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from isocenter.dicom import uids
+from isocenter.dicom.pixels import quiet
 from isocenter.dicom.rendering.view import CannotRender, View
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def tell(source: Source, media_type: str, target: str) -> None:
     """
     if os.stat(source.path).st_size > MOST_REPORT:
         raise CannotRender("The report is too large to be shown", hint="retrieve it as application/dicom")
-    with _quiet(), _plain(source) as path:
+    with _guarded(), _plain(source) as path:
         from pydicom import dcmread
 
         from isocenter.dicom.rendering import report
@@ -154,14 +153,15 @@ def representative(image: StoredImage) -> int:
 def _open(source: Source) -> Iterator[StoredImage]:
     """The image, with pydicom silent."""
     from isocenter.dicom.frames import NoFrames
+    from isocenter.dicom.reencode import CannotTranscode
 
-    with _quiet(), _plain(source) as path:
+    with _guarded(), _plain(source) as path:
         from isocenter.dicom.rendering.pixels import StoredImage
 
         assert path is not None
         try:
             image = StoredImage(path)
-        except NoFrames as error:
+        except (NoFrames, CannotTranscode) as error:
             raise CannotRender(error.message, hint=error.hint) from error
         with image:
             yield image
@@ -169,9 +169,9 @@ def _open(source: Source) -> Iterator[StoredImage]:
 
 @contextmanager
 def _plain(source: Source | None) -> Iterator[str | None]:
-    """A path where the object is neither deflated nor big endian: a file of its own if it was."""
+    """A path where the object is not deflated: a file of its own if it was."""
     syntax = source.transfer_syntax if source else ""
-    if source is None or not (uids.is_deflated(syntax) or uids.is_big_endian(syntax)):
+    if source is None or not uids.is_deflated(syntax):
         yield source.path if source else None
         return
     from isocenter.dicom import transcode
@@ -183,18 +183,13 @@ def _plain(source: Source | None) -> Iterator[str | None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _guarded() -> Iterator[None]:
     """With pydicom silent, which quotes values; what cannot be made of a broken value is told plainly."""
-    logger = logging.getLogger("pydicom")
-    before, logger.disabled = logger.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             yield
     except _BROKEN as error:
         raise CannotRender(
             f"A value of the object is too broken to show it ({type(error).__name__})",
             hint="retrieve it as application/dicom",
         ) from error
-    finally:
-        logger.disabled = before
