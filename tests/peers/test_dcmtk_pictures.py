@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import pydicom_path, rendered
+from PIL import Image
 
 pytestmark = [
     pytest.mark.dcmtk,
