@@ -24,6 +24,7 @@ from isocenter.objects.paths import DIGITS, is_named_by
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _TRIES = 3
+_SMALL = 2 * 1024 * 1024
 
 
 class Mismatch(Conflict):
@@ -45,11 +46,45 @@ class There(NamedTuple):
     provenance: Provenance
 
 
+class Made(NamedTuple):
+    """What is known of a whole object before it has its name."""
+
+    keys: dict[str, str]
+    header: Header
+    head: bytes
+    provenance: Provenance
+    identity: bytes
+    size: int
+
+    @property
+    def uids(self) -> tuple[str, str, str]:
+        """Study, Series and SOP Instance UID."""
+        study, series, instance = (self.keys[keyword] for keyword in _REQUIRED)
+        return study, series, instance
+
+    def put(self, relpath: str, provenance: Provenance, file_digest_there: str | None = None) -> Put:
+        """What the index needs, of the object at `relpath`."""
+        return Put(
+            keys=self.keys,
+            header=zlib.compress(self.header.raw, 1),
+            transfer_syntax=self.header.transfer_syntax,
+            data_set_offset=HEAD_SIZE,
+            object=relpath,
+            size=HEAD_SIZE + self.size,
+            sha256=self.identity.hex(),
+            file_sha256=file_digest_there or file_digest(self.head, self.identity),
+            source_aet=provenance.source_aet,
+            called_aet=provenance.called_aet,
+            received=provenance.received,
+            problems=self.header.problems,
+        )
+
+
 class Commit(Protocol):
     """The group commit of a dataset."""
 
-    def submit(self, put: Put) -> Future[Outcome]:
-        """Commit `put` with whatever else waits."""
+    def submit(self, put: Put, durable: Future[None] | None = None) -> Future[Outcome]:
+        """Commit `put` with whatever else waits, once `durable` says that its file is."""
 
 
 class Ingest:
@@ -76,6 +111,9 @@ class Ingest:
         self.commit = commit
         self.clock = clock
         self.assume_charset = assume_charset
+        self.remote = store.path("any") is None
+        self.under_way: set[int] = set()
+        """Which objects are on their way."""
 
     def sink(self, origin: Origin, announced: Announced) -> ObjectSink:
         """A way in for one object."""
@@ -94,6 +132,7 @@ class ObjectSink:
         self._incoming: Incoming | None = None
         self._all: bytes | None = None
         self._share: Share | None = None
+        ingest.under_way.add(id(self))
 
     def write(self, pieces: list[bytes]) -> None:
         """More of the object. Raises NoSpace, Unavailable, UnreadableObject."""
@@ -111,21 +150,24 @@ class ObjectSink:
         header = self._header(incoming)
         keys = header.index_keys(assume_charset=self._ingest.assume_charset)
         self._check(keys)
-        put = self._describe(incoming, header, keys)
-        committed = self._ingest.commit.submit(put)
+        made = self._make(incoming, header, keys)
+        put, committed = self._commit_ahead(incoming, made) or self._place_and_commit(incoming, made)
         committed.add_done_callback(lambda done: self._settle(done, put, result))
 
     def discard(self) -> None:
         """Leave nothing."""
-        if self._share is not None:
-            self._share.release()
+        self._end()
         if self._incoming is not None:
             self._incoming.discard()
 
     def _append(self, pieces: list[bytes]) -> None:
         if self._incoming is None:
             self._incoming = self._store.create()
-            self._all = pieces[0] if len(pieces) == 1 else None
+            if (
+                sum(map(len, pieces)) <= _SMALL
+            ):  # its header is read from memory: mapping the file takes longer
+                self._all = b"".join(pieces)
+                pieces = [self._all]
         else:
             self._all = None
         self._incoming.write(*pieces)
@@ -152,34 +194,53 @@ class ObjectSink:
             if value is not None and value != keys.get(keyword, ""):
                 raise Mismatch(f"Command and data set disagree on {keyword}", detail={"keyword": keyword})
 
-    def _describe(self, incoming: Incoming, header: Header, keys: dict[str, str]) -> Put:
-        """Give the object its name, and say what the index needs; the sweeper is held off from here on."""
+    def _make(self, incoming: Incoming, header: Header, keys: dict[str, str]) -> Made:
         syntax = header.transfer_syntax
         provenance = self._ingest.clock.stamp(self._origin, self._ingest.dataset)
         head = build_head(keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], syntax, provenance)
-        size = HEAD_SIZE + incoming.size
-        incoming.seal(head)
-        identity = incoming.digest(syntax.encode())
+        return Made(keys, header, head, provenance, incoming.digest(syntax.encode()), incoming.size)
+
+    def _commit_ahead(self, incoming: Incoming, made: Made) -> tuple[Put, Future[Outcome]] | None:
+        """Have the rows written while the file becomes durable; None where that is not the way.
+
+        It is the way of a small object that comes alone: every other writer of the index waits for its
+        fsync, and a lone sender waits for all of it anyway.
+        """
+        if len(self._ingest.under_way) > 1 or self._all is None or self._ingest.remote:
+            return None
+        relpath = object_path(*made.uids, made.identity.hex())
+        if self._store.info(relpath) is not None:
+            return None
         self._share = self._store.hold()
-        relpath, there = self._place(incoming, [keys[keyword] for keyword in _REQUIRED], identity.hex())
+        put, durable = made.put(relpath, made.provenance), Future[None]()
+        committed = self._ingest.commit.submit(put, durable)
+        try:
+            incoming.seal(made.head)
+            placed = self._store.place(incoming, relpath)
+        except BaseException as error:
+            durable.set_exception(error)
+            committed.exception()  # wait until nothing of it is in the index
+            raise
+        if placed:
+            durable.set_result(None)
+            return put, committed
+        durable.set_exception(Conflict("The name of the object was taken meanwhile"))
+        committed.exception()
+        self._share.release()
+        return None
+
+    def _place_and_commit(self, incoming: Incoming, made: Made) -> tuple[Put, Future[Outcome]]:
+        """Give the object its name, then say what the index needs; the sweeper is held off from here on."""
+        incoming.seal(made.head)
+        self._share = self._store.hold()
+        relpath, there = self._place(incoming, made.uids, made.identity.hex())
+        provenance = made.provenance
         if there is not None and there.provenance.dataset == self._ingest.dataset:
             provenance = there.provenance  # what the object says, so that a rebuild says the same
-        return Put(
-            keys=keys,
-            header=zlib.compress(header.raw, 1),
-            transfer_syntax=syntax,
-            data_set_offset=HEAD_SIZE,
-            object=relpath,
-            size=size,
-            sha256=identity.hex(),
-            file_sha256=there.digest if there else file_digest(head, identity),
-            source_aet=provenance.source_aet,
-            called_aet=provenance.called_aet,
-            received=provenance.received,
-            problems=header.problems,
-        )
+        put = made.put(relpath, provenance, there.digest if there else None)
+        return put, self._ingest.commit.submit(put)
 
-    def _place(self, incoming: Incoming, uids: list[str], digest: str) -> tuple[str, There | None]:
+    def _place(self, incoming: Incoming, uids: tuple[str, str, str], digest: str) -> tuple[str, There | None]:
         """The path of the object, and what was there if these bytes were, whole.
 
         The name tells 8 digits of the digest, and more only where another object has that name.
@@ -223,9 +284,13 @@ class ObjectSink:
             return None
         raise Damaged("The object is not what its name says")
 
-    def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
+    def _end(self) -> None:
+        self._ingest.under_way.discard(id(self))
         if self._share is not None:
             self._share.release()
+
+    def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
+        self._end()
         error = done.exception()
         if error is not None:
             result.set_exception(error)

@@ -2,6 +2,9 @@
 
 No timer and no company waited for: a lone sender commits alone, many share one fsync.  One thread per index
 and process; the writers of other processes take turns with it.
+
+An object may be handed over while its file is still being made durable: its rows are written meanwhile, and
+committed when the file is.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from isocenter.errors import Damaged, NoSpace, Unavailable
 from isocenter.index.records import OnConflict, Outcome, Put
@@ -18,12 +22,20 @@ from isocenter.index.writer import Writer
 LARGEST = 64
 
 
+class _Member(NamedTuple):
+    """One object of a group, who waits for it, and when its file is durable (None: it is)."""
+
+    put: Put
+    outcome: Future[Outcome]
+    durable: Future[None] | None = None
+
+
 class GroupCommit:
     """A thread that commits objects in groups.
 
     Args:
         writer: commits.
-        before: called with each group before its transaction, in the committing thread (directory fsyncs);
+        before: called with each group before its commit, in the committing thread (directory fsyncs);
             what it raises fails the group.
         on_conflict: what to do with other bytes of a known SOP instance.
         largest: most objects of one group.
@@ -41,22 +53,28 @@ class GroupCommit:
         self.before = before
         self.on_conflict: OnConflict = on_conflict
         self.largest = largest
-        self._waiting: queue.SimpleQueue[tuple[Put, Future[Outcome]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Member | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="isocenter-group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, put: Put) -> Future[Outcome]:
+    def submit(self, put: Put, durable: Future[None] | None = None) -> Future[Outcome]:
         """Queue an object; the future resolves when its group is durable, or fails with its error.
 
-        Raises Unavailable after `close`.
+        Args:
+            put: the object.
+            durable: settled when its file is durable, soon: every other writer waits as long. Its error is
+                the object's. Without it the file is durable already.
+
+        Raises:
+            Unavailable: after `close`.
         """
         future: Future[Outcome] = Future()
         with self._closing:
             if self._closed:
                 raise Unavailable("The archive is closing")
-            self._waiting.put((put, future))
+            self._waiting.put(_Member(put, future, durable))
         return future
 
     def close(self) -> None:
@@ -79,7 +97,7 @@ class GroupCommit:
             if ended:
                 return
 
-    def _next_group(self) -> list[tuple[Put, Future[Outcome]] | None] | None:
+    def _next_group(self) -> list[_Member | None] | None:
         first = self._waiting.get()
         group = [first]
         while group[-1] is not None and len(group) < self.largest:
@@ -89,34 +107,47 @@ class GroupCommit:
                 break
         return group
 
-    def _commit(self, members: Sequence[tuple[Put, Future[Outcome]]]) -> None:
-        members = [member for member in members if member[1].set_running_or_notify_cancel()]
-        puts = [put for put, _ in members]
-        if not puts:
+    def _commit(self, members: Sequence[_Member]) -> None:
+        members = [member for member in members if member.outcome.set_running_or_notify_cancel()]
+        if not members:
             return
         try:
-            if self.before is not None:
-                self.before(puts)
-            outcomes = self.writer.commit(puts, on_conflict=self.on_conflict)
+            outcomes = self._together(members)
         except Exception as error:  # noqa: BLE001 (it belongs to whoever waits for the future)
             self._fail(members, error)
             return
-        for (_, future), outcome in zip(members, outcomes, strict=True):
-            future.set_result(outcome)
+        for member, outcome in zip(members, outcomes, strict=True):
+            member.outcome.set_result(outcome)
 
-    def _fail(self, members: Sequence[tuple[Put, Future[Outcome]]], error: Exception) -> None:
-        """What ails the index ails all; what ails one object must not fail the others of its group."""
-        if len(members) == 1 or isinstance(error, (Unavailable, NoSpace, Damaged, OSError)):
-            for _, future in members:
-                future.set_exception(error)
-            return
-        for put, future in members:
-            try:
-                future.set_result(self._alone(put))
-            except Exception as alone:  # noqa: BLE001 (it belongs to whoever waits for the future)
-                future.set_exception(alone)
+    def _together(self, members: Sequence[_Member]) -> list[Outcome]:
+        """One transaction. Writers elsewhere wait for no more of it than they must."""
+        puts = [member.put for member in members]
+        waited_for = [one.durable for one in members if one.durable is not None and not one.durable.done()]
+        if not waited_for:
+            self._make_sure(members)
+            return self.writer.commit(puts, on_conflict=self.on_conflict)
+        return self.writer.commit(
+            puts, on_conflict=self.on_conflict, before_end=lambda: self._make_sure(members)
+        )
 
-    def _alone(self, put: Put) -> Outcome:
+    def _make_sure(self, members: Sequence[_Member]) -> None:
+        """Return when the files of all are durable, and their names."""
+        for member in members:
+            if member.durable is not None:
+                member.durable.result()
         if self.before is not None:
-            self.before([put])
-        return self.writer.commit([put], on_conflict=self.on_conflict)[0]
+            self.before([member.put for member in members])
+
+    def _fail(self, members: Sequence[_Member], error: Exception) -> None:
+        """What ails the index ails all; what ails one object must not fail the others of its group."""
+        files = [one.durable for one in members if one.durable is not None and one.durable.done()]
+        ours = any(file.exception() is error for file in files)
+        if len(members) == 1 or (not ours and isinstance(error, (Unavailable, NoSpace, Damaged, OSError))):
+            for member in members:
+                member.outcome.set_exception(error)
+            return
+        for member in members:
+            try:
+                member.outcome.set_result(self._together([member])[0])
+            except Exception as alone:  # noqa: BLE001 (it belongs to whoever waits for the future)
+                member.outcome.set_exception(alone)

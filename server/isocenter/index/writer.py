@@ -6,7 +6,7 @@ changed nothing.  Not here: what the transactions write (`ingest`, `removal`, `e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.errors import Conflict, InvalidValue
@@ -36,8 +36,19 @@ class Writer:
 
     # -- instances -------------------------------------------------------------------------------------
 
-    def commit(self, puts: Sequence[Put], *, on_conflict: OnConflict = "keep") -> list[Outcome]:
+    def commit(
+        self,
+        puts: Sequence[Put],
+        *,
+        on_conflict: OnConflict = "keep",
+        before_end: Callable[[], None] | None = None,
+    ) -> list[Outcome]:
         """Store a group in one transaction; what becomes of each is decided inside it.
+
+        Args:
+            puts: the group.
+            on_conflict: what to do with other bytes of a known SOP instance.
+            before_end: called when all is written and not yet committed; what it raises undoes it.
 
         Returns:
             An outcome for each put, in order.
@@ -55,6 +66,8 @@ class Writer:
         with self.database.write() as session:
             ingest = Ingest(session, on_conflict, self.default_issuer, self._familiar)
             outcomes = ingest.run(group)
+            if before_end is not None:
+                before_end()
         # Only what was committed; another thread's is as good, since it says which state it holds for.
         self._familiar = ingest.familiar
         return outcomes

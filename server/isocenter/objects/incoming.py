@@ -41,11 +41,11 @@ class Incoming:
 
     def write(self, *pieces: bytes | bytearray | memoryview) -> None:
         """Append to the data set. The buffers must stay as they are until the next call returns."""
+        self._wait_for_hash()
+        self._hashed = self._hashing.submit(self._update, pieces)
         with storage_errors("store an object"):
             for first in range(0, len(pieces), _IOV):
                 self._write_all(list(pieces[first : first + _IOV]))
-        self._wait_for_hash()
-        self._hashed = self._hashing.submit(self._update, pieces)
 
     def digest(self, salt: bytes) -> bytes:
         """SHA-256 over the data set followed by `salt`."""

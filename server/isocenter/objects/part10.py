@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, BinaryIO
 
 from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -122,7 +122,7 @@ def measure(file: BinaryIO) -> tuple[Head, str, str]:
 
 
 def _told(provenance: Provenance) -> bytes:
-    values: dict[str, Any] = asdict(provenance)
+    values: dict[str, Any] = dict(vars(provenance))
     for name, longest in _LONGEST.items():
         values[name] = values[name][:longest]
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

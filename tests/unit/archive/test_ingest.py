@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import random
 import threading
@@ -16,7 +17,7 @@ from isocenter.archive import Archive, Dataset, Mismatch, Origin, Rejected
 from isocenter.config import Settings
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Everything
-from isocenter.errors import NotFound, Unavailable, UnreadableObject
+from isocenter.errors import NoSpace, NotFound, Unavailable, UnreadableObject
 from isocenter.objects import HEAD_SIZE
 from isocenter.objects.part10 import measure, read_head
 from isocenter.objects.remote import RemoteStore
@@ -85,6 +86,36 @@ def test_identical_bytes_are_a_success_that_changes_nothing(main: Dataset) -> No
     assert (first.kind, again.kind) == ("stored", "duplicate")
     assert main.instances() == before
     assert len(list(main.objects.list())) == 1
+
+
+def test_a_name_that_is_taken_while_the_rows_are_written_is_looked_at_then(
+    open_archive: OpenArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = open_archive(index={"lock_timeout": 0.2})
+    main = archive.datasets["main"]
+    other = Archive.open(archive.settings, query_process=False)
+    with other, other.datasets["main"].index.database.write(), pytest.raises(Unavailable):
+        main.store(data_set(), Origin("FIRST"), EXPLICIT)
+    monkeypatch.setattr(main.objects, "info", lambda relpath: None)  # it looked before the name was given
+    assert main.store(data_set(), Origin("SECOND"), EXPLICIT).kind == "stored"
+    monkeypatch.undo()
+    assert main.instances()[0].source_aet == "FIRST"
+    assert archive.verify().findings == []
+
+
+def test_a_file_that_cannot_be_made_durable_is_refused_and_leaves_nothing(
+    main: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("isocenter.objects.incoming.os.fsync", full)
+    with pytest.raises(NoSpace):
+        main.store(data_set(), SCANNER, EXPLICIT)
+    monkeypatch.undo()
+    assert main.instances() == []
+    assert list(main.objects.list()) == []
+    assert main.store(data_set(), SCANNER, EXPLICIT).kind == "stored"
 
 
 def test_other_bytes_are_kept_beside_the_first_by_default(main: Dataset) -> None:

@@ -4,6 +4,7 @@ import multiprocessing
 import sqlite3
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from index_objects import put, sop_uid, store_some
 from postgres_server import PostgresServer
 
 from isocenter.dicom.levels import Level
-from isocenter.errors import InvalidValue, IsocenterError, Unavailable
+from isocenter.errors import InvalidValue, IsocenterError, NoSpace, Unavailable
 from isocenter.index import GroupCommit, Index, open_index
 from isocenter.index import sqlite as sqlite_module
 
@@ -75,6 +76,38 @@ class TestGroupCommit:
         with pytest.raises(OSError, match="no such disk"):
             future.result()
         assert index.reader.totals().instances == 0
+
+    def test_rows_written_ahead_are_committed_when_the_file_is_durable(self, index: Index) -> None:
+        commit = GroupCommit(index.writer)
+        durable: Future[None] = Future()
+        future = commit.submit(put(), durable)
+        with pytest.raises(TimeoutError):
+            future.result(0.2)
+        assert index.reader.totals().instances == 0
+        durable.set_result(None)
+        assert future.result(10).kind == "stored"
+        assert index.reader.totals().instances == 1
+        commit.close()
+
+    def test_a_file_that_does_not_become_durable_fails_its_object_alone(self, index: Index) -> None:
+        running, go_on = threading.Event(), threading.Event()
+
+        def before(group) -> None:
+            running.set()
+            go_on.wait(10)
+
+        commit = GroupCommit(index.writer, before)
+        commit.submit(put(1, 1, 0))
+        running.wait(10)
+        durable: Future[None] = Future()
+        bad, good = commit.submit(put(1, 1, 1), durable), commit.submit(put(1, 1, 2))
+        go_on.set()
+        durable.set_exception(NoSpace("the disk is full"))
+        commit.close()
+        with pytest.raises(NoSpace, match="the disk is full"):
+            bad.result()
+        assert good.result().kind == "stored"
+        assert index.reader.totals().instances == 2
 
     def test_nothing_is_taken_after_closing(self, index: Index) -> None:
         commit = GroupCommit(index.writer)
