@@ -24,6 +24,7 @@ from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
 from isocenter.archive.reception import Reception
 from isocenter.archive.research import Asks
+from isocenter.archive.sounding import Sounding
 from isocenter.config import DatasetSettings
 from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Header, read_header
@@ -88,6 +89,7 @@ class Dataset:
         except BaseException:
             self._opened.close()
             raise
+        self.sounding = Sounding(self.index)
         self.catalog = place.open_catalog()
         self.catalog_lock = CatalogLock(place.folder / ".catalog.lock", self.index.database)
         self.flushing = Flush(

@@ -10,7 +10,7 @@ Standard library only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
@@ -40,11 +40,13 @@ class Rules:
     """How keys are read; the extended negotiation of PS3.4 C.5.1 and our settings decide.
 
     fold_text: case- and accent-insensitive matching of all text, not of person names alone.
-    fuzzy: semantic matching of person names: each word of the key occurs in the name (C.2.2.2.1.1).
+    fuzzy: semantic matching of person names (C.2.2.2.1.1): each word of the key occurs in the name, or the
+        name is one of `names`.
     combined_datetime: a date key and its time key are one moment (C.2.2.2.5.4).
     empty_value: two quotation marks match what is absent or empty (C.2.2.2.7).
     multiple_values: backslash separates alternatives for every VR, not for UIDs alone (C.2.2.2.8).
     comma_lists: comma separates UIDs as well (PS3.18 8.3.4.1).
+    names: who knows which stored names sound like the key of a path; it may block.
     """
 
     fold_text: bool = False
@@ -53,6 +55,7 @@ class Rules:
     empty_value: bool = False
     multiple_values: bool = True
     comma_lists: bool = False
+    names: Callable[[Path, str], tuple[str, ...]] | None = None
 
 
 C_FIND = Rules()
@@ -159,7 +162,9 @@ def _one(name: str, path: Path, vr: str, value: str, rules: Rules) -> Predicate:
 def _name(path: Path, value: str, rules: Rules) -> Predicate:
     if rules.fuzzy:
         words = [word for word in re.split(r"[\s^=,*?]+", value) if word]
-        return all_of(Like(path, f"*{word}*") for word in words)
+        literal = all_of(Like(path, f"*{word}*") for word in words)
+        sounding = rules.names(path, value) if rules.names is not None else ()
+        return any_of([literal, OneOf(path, sounding)]) if sounding else literal
     if not _WILD.search(value):
         return Equal(path, value)
     family = value.removesuffix("^*")

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from isocenter.dicom.attributes import find, path_of
+from isocenter.archive.sounding import SOUNDING
+from isocenter.dicom.attributes import find, lookup, path_of
 from isocenter.dicom.matching import QIDO, KeyValue, Rules
 from isocenter.errors import BadRequest
 
+# PS3.18 8.3.4.2; said of person names that the index does not hold.
 FUZZY_WARNING = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 
 _SWITCHES = ("fuzzymatching", "emptyvaluematching", "multiplevaluematching")
-_NOT_KEYS = frozenset({"limit", "offset", "includefield", "accept", "charset", *_SWITCHES})
+_NOT_KEYS = frozenset({"limit", "offset", "includefield", "accept", "charset", "count", *_SWITCHES})
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Search:
         offset: results to leave out at the start.
         rules: how keys are read.
         warnings: texts of `Warning: 299`.
+        count: whether the number of all matches is asked for.
     """
 
     keys: Mapping[str, KeyValue] = field(default_factory=dict)
@@ -39,6 +42,16 @@ class Search:
     offset: int = 0
     rules: Rules = QIDO
     warnings: tuple[str, ...] = ()
+    count: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What results must show besides their usual attributes."""
+        return tuple(dict.fromkeys((*self.keys, *self.include)))
+
+    def identifier(self) -> dict[str, KeyValue]:
+        """The keys as an identifier: those inside one sequence are about one item (PS3.4 C.2.2.2.6)."""
+        return _nested(self.keys)
 
 
 def parse_search(arguments: Mapping[str, Iterable[str]]) -> Search:
@@ -55,21 +68,42 @@ def parse_search(arguments: Mapping[str, Iterable[str]]) -> Search:
         warnings.append("These parameters are unknown and were ignored: " + ", ".join(unknown))
     if unknown_fields:
         warnings.append("These fields are unknown and were not included: " + ", ".join(unknown_fields))
-    if _switch(given, "fuzzymatching", False):
+    fuzzy = _switch(given, "fuzzymatching", False)
+    if fuzzy and any(lookup(path_of(name)[-1]).vr == "PN" and name not in SOUNDING for name in keys):
         warnings.append(FUZZY_WARNING)
     rules = replace(
         QIDO,
+        fuzzy=fuzzy,
         empty_value=_switch(given, "emptyvaluematching", QIDO.empty_value),
         multiple_values=_switch(given, "multiplevaluematching", QIDO.multiple_values),
     )
-    limit, offset = _number(given, "limit"), _number(given, "offset") or 0
-    return Search(keys, include, include_all, limit, offset, rules, tuple(warnings))
+    return Search(
+        keys,
+        include,
+        include_all,
+        _number(given, "limit"),
+        _number(given, "offset") or 0,
+        rules,
+        tuple(warnings),
+        _switch(given, "count", False),
+    )
 
 
 def canonical(name: str) -> str | None:
     """The dotted name as the index spells it, from keywords, tags or both; None when it is unknown."""
     found = [find(part) for part in path_of(name)]
     return None if None in found else ".".join(one.name for one in found if one)
+
+
+def _nested(keys: Mapping[str, KeyValue]) -> dict[str, KeyValue]:
+    inside: dict[str, dict[str, KeyValue]] = {}
+    for name, value in keys.items():
+        sequence, *rest = path_of(name)
+        if rest and str(value).strip(" \0*"):
+            inside.setdefault(sequence, {})[".".join(rest)] = value
+    several = {sequence: _nested(item) for sequence, item in inside.items() if len(item) > 1}
+    alone = {name: value for name, value in keys.items() if path_of(name)[0] not in several}
+    return alone | {sequence: [item] for sequence, item in several.items()}
 
 
 def _keys(given: Mapping[str, list[str]]) -> tuple[dict[str, KeyValue], list[str]]:

@@ -1,26 +1,24 @@
 """QIDO-RS (PS3.18 10.6): search for studies, series and instances, each below any level above it.
 
-Results stream: a page of rows is read in a thread while the page before is on its way. What the index does
-not hold is looked up in the catalog. Not here: worklist items (UPS-RS).
+Results stream: a batch is made in a thread while the one before is on its way. What is asked is in
+`parameters`, how it is answered in `search`. Not here: worklist items (UPS-RS).
 """
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from isocenter.dicom.attributes import is_indexed
 from isocenter.dicom.levels import Level
-from isocenter.dicom.matching import match_all
-from isocenter.dicom.predicate import all_of
 from isocenter.dicomweb.handler import DicomwebHandler
-from isocenter.dicomweb.parameters import Search, parse_search
+from isocenter.dicomweb.parameters import parse_search
 from isocenter.dicomweb.paths import ROOT, SERIES, STUDY
-from isocenter.dicomweb.results import element_set, names_of
+from isocenter.dicomweb.representation import choose
+from isocenter.dicomweb.search import SearchRun
 
-_PAGE = 200
+# Smaller answers go out whole, with their length.
+_SMALL = 32 * 1024
 
 
 class SearchHandler(DicomwebHandler):
@@ -35,47 +33,27 @@ class SearchHandler(DicomwebHandler):
         self.level = level
 
     async def get(self, **_path: str) -> None:
-        """Answer with a JSON array of results, `[]` when nothing matches."""
-        media_type = self.json_type()
+        """Answer with the results as DICOM JSON or XML; an empty list when nothing matches."""
+        form = choose(self.accepted())
         search = parse_search(_arguments(self.request.query_arguments))
-        for text in (*search.warnings, *_not_returned(search)):
-            self.warn(text)
-        level, root, dataset = self.level, self.root, self.dataset()
-        asked = [*search.keys, *search.include]
-        names = names_of(level, self.target, asked, everything=search.include_all)
-        predicate = all_of([self.target.predicate, match_all(search.keys, search.rules)])
-
-        def rows() -> Iterator[Mapping[str, Any]]:
-            return iter(dataset.find(level, predicate, limit=search.limit, offset=search.offset))
-
-        pages = _pages(rows, lambda row: element_set(row, level, names, root))
+        most = self.context.settings.dicomweb.search_results
+        work = SearchRun(self.dataset(), self.level, self.target, search, self.root, most)
         # What the catalog must answer takes its time, and may not keep the threads of quick searches.
-        run = self.context.short if all(map(is_indexed, search.keys)) else self.context.long
-        first = await run(next, pages)
-        self.set_header("Content-Type", media_type)
-        self.write(first)
-        while page := await run(next, pages, b""):
-            await self.flush()
-            self.write(page)
+        run = self.context.short if work.quick and all(map(is_indexed, search.keys)) else self.context.long
+        await run(work.begin)
+        for text in (*search.warnings, *work.warnings):
+            self.warn(text)
+        if work.total is not None:
+            self.set_header("X-Total-Count", str(work.total))
+        self.set_header("Content-Type", form.content_type)
+        self.add_header("Vary", "Accept")
+        pieces = form.render(work.batches())
+        while piece := await run(next, pieces, b""):
+            self.write(piece)
+            if len(piece) > _SMALL:
+                await self.flush()
 
     head = get
-
-
-def _not_returned(search: Search) -> list[str]:
-    """The warning for fields that can be searched by, but are not in the results yet."""
-    missing = [name for name in search.include if not is_indexed(name)]
-    return [f"These fields are not part of results: {', '.join(missing)}"] if missing else []
-
-
-def _pages(
-    rows: Callable[[], Iterator[Mapping[str, Any]]], shape: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Iterator[bytes]:
-    """The JSON array of all rows in pieces; nothing is read before the first is asked for."""
-    found, before = rows(), b"["
-    while page := [shape(row) for row in itertools.islice(found, _PAGE)]:
-        yield before + json.dumps(page, ensure_ascii=False, separators=(",", ":"))[1:-1].encode()
-        before = b","
-    yield b"]" if before == b"," else b"[]"
 
 
 def _arguments(raw: Mapping[str, list[bytes]]) -> dict[str, list[str]]:

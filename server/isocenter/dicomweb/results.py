@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from isocenter.dicom.attributes import COMPUTED, INDEX, is_indexed, lookup
+from isocenter.dicom.attributes import COMPUTED, INDEX, is_indexed, level_of, lookup, path_of
 from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import clean
 from isocenter.dicomweb.paths import Target
@@ -57,6 +57,10 @@ DEFAULT: dict[Level, tuple[str, ...]] = {
 _ONE_VALUE = frozenset({"LT", "ST", "UT", "UR"})
 _INTEGERS = frozenset({"IS", "US", "SS", "UL", "SL", "SV", "UV", "US or SS"})
 _DECIMALS = frozenset({"DS", "FL", "FD"})
+# Attributes of results that no object holds.
+OF_THIS_SERVICE = frozenset(
+    {"SpecificCharacterSet", "InstanceAvailability", "RetrieveURL", "AvailableTransferSyntaxUID"}
+)
 _CHARSET = {"vr": "CS", "Value": ["ISO_IR 192"]}
 _ONLINE = {"vr": "CS", "Value": ["ONLINE"]}
 
@@ -80,12 +84,69 @@ def names_of(level: Level, target: Target, asked: Iterable[str], *, everything: 
     if everything:
         for upper in level.and_above:
             names.extend((*INDEX[upper], *COMPUTED[upper]))
-    names.extend(name for name in asked if is_indexed(name))
+    names.extend(name for name in asked if level_of(name) in level.and_above)
     return list(dict.fromkeys(names))
 
 
-def element_set(row: Row, level: Level, names: Iterable[str], root: str) -> dict[str, Element]:
-    """One result: the named attributes of a row of the index, in order of their tags."""
+def names_beyond(asked: Iterable[str]) -> list[str]:
+    """The names among those asked for that the index does not hold, and that are no fact of this service."""
+    return [name for name in asked if not is_indexed(name) and name not in OF_THIS_SERVICE]
+
+
+def add_from(
+    document: Mapping[str, Any], made: dict[str, Element], names: Iterable[str]
+) -> dict[str, Element]:
+    """A result with the named attributes of an instance's DICOM JSON besides; what it lacks comes empty.
+
+    A private attribute comes with its creator's element (PS3.18 10.6.3.3).
+    """
+    for name in names:
+        _take(document, made, list(path_of(name)))
+    return dict(sorted(made.items()))
+
+
+def _take(document: Mapping[str, Any], made: dict[str, Element], path: list[str]) -> None:
+    attribute = lookup(path[0])
+    tag = attribute.tag_text
+    if attribute.creator:
+        creator = _creator_of(document, tag[:4], attribute.creator)
+        if creator is None:
+            return
+        made[creator] = document[creator]
+        tag = f"{tag[:4]}{creator[6:]}{tag[6:]}"
+    element = document.get(tag)
+    if len(path) == 1 or element is None:
+        made[tag] = dict(element or {"vr": attribute.vr if len(attribute.vr) == 2 else "UN"})
+        return
+    items = made.setdefault(tag, {"vr": "SQ"}).setdefault("Value", [])
+    for place, item in enumerate(element.get("Value") or ()):
+        if place == len(items):
+            items.append({})
+        _take(item or {}, items[place], path[1:])
+
+
+def _creator_of(document: Mapping[str, Any], group: str, creator: str) -> str | None:
+    """The tag of the element that reserves a block for a private creator (PS3.5 7.8.1)."""
+    for block in range(0x10, 0x100):
+        tag = f"{group}00{block:02X}"
+        found = document.get(tag)
+        if found and str((found.get("Value") or ("",))[0] or "").strip() == creator:
+            return tag
+    return None
+
+
+def element_set(
+    row: Row, level: Level, names: Iterable[str], root: str, syntaxes: Iterable[str] = ()
+) -> dict[str, Element]:
+    """One result: the named attributes of a row of the index, in order of their tags.
+
+    Args:
+        row: of the index.
+        level: of the result.
+        names: which attributes.
+        root: URL of the service.
+        syntaxes: the transfer syntaxes of what is below, where they were asked for above the instance.
+    """
     made: dict[str, Element] = {"00080005": dict(_CHARSET), "00080056": dict(_ONLINE)}
     for name in names:
         _put(made, name.split("."), row.get(name))
@@ -93,8 +154,9 @@ def element_set(row: Row, level: Level, names: Iterable[str], root: str) -> dict
     below = Target(study, series if level is not Level.STUDY else "")
     if level is Level.INSTANCE:
         below = Target(study, series, str(row.get("SOPInstanceUID") or ""))
-        syntax = clean(str(row.get("_transfer_syntax") or ""))
-        made["00083002"] = {"vr": "UI", "Value": [syntax]} if syntax else {"vr": "UI"}
+        syntaxes = [clean(str(row.get("_transfer_syntax") or ""))]
+    if known := [one for one in syntaxes if one]:
+        made["00083002"] = {"vr": "UI", "Value": known}
     made["00081190"] = {"vr": "UR", "Value": [root + below.path]}
     return dict(sorted(made.items()))
 

@@ -57,7 +57,10 @@ class Query:
 async def answer(session: Session, message: Message, model: Model) -> None:
     """Answer a C-FIND-RQ: pending matches, then the final status."""
     try:
-        query = prepare(session, message, model)
+        if session.association.answer.supports(model.uid, models.FUZZY):
+            query = await asyncio.to_thread(prepare, session, message, model)  # it reads names from the index
+        else:
+            query = prepare(session, message, model)
         code, comment = await _matches(session, message, query)
     except Unfit as error:
         code, comment = error.dimse_status, error.message
@@ -88,6 +91,7 @@ def prepare(session: Session, message: Message, model: Model) -> Query:
         fuzzy=agreed.supports(model.uid, models.FUZZY),
         combined_datetime=agreed.supports(model.uid, models.COMBINED_DATE_TIME),
         empty_value=agreed.supports(model.uid, models.EMPTY_VALUE),
+        names=session.dataset.sounding.like,
     )
     try:
         return _query(session, message, identifier, rules)

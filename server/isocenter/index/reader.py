@@ -12,7 +12,7 @@ from typing import Any
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import And, Equal, Everything, OneOf, Predicate
 from isocenter.errors import InvalidQuery
-from isocenter.index import audit, changes, epochs, schema
+from isocenter.index import audit, changes, epochs, names, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
 from isocenter.index.database import Database, Row, Session, quoted
@@ -138,6 +138,11 @@ class Reader:
             wanted = Everything() if predicate is None else predicate
             query = instances_query(self._conditions(session, Level.INSTANCE), wanted)
             return [StoredInstance(*row) for row in session.rows(query.sql, query.params)]
+
+    def names(self, keyword: str, since: int = 0) -> names.Names:
+        """Person names of an attribute above the instance, of rows that changed after a sequence."""
+        with self.database.read() as session:
+            return names.read(session, keyword, since)
 
     # -- one moment ------------------------------------------------------------------------------------
 

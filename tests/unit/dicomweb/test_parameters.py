@@ -50,9 +50,19 @@ def test_what_is_unknown_is_told_and_left_out() -> None:
     assert any("Nonsense" in text for text in search.warnings)
 
 
-def test_fuzzy_matching_is_told_not_to_be_done() -> None:
-    assert parse_search({"fuzzymatching": ["true"]}).warnings == (FUZZY_WARNING,)
-    assert parse_search({"fuzzymatching": ["false"]}).warnings == ()
+def test_fuzzy_matching_is_told_not_to_be_done_where_names_are_not_in_the_index() -> None:
+    fuzzy = {"fuzzymatching": ["true"]}
+    assert parse_search({"ScheduledPerformingPhysicianName": ["x"], **fuzzy}).warnings == (FUZZY_WARNING,)
+    assert parse_search({"PatientName": ["x"], **fuzzy}).warnings == ()
+    assert parse_search({"PatientName": ["x"], **fuzzy}).rules.fuzzy
+
+
+def test_keys_inside_one_sequence_are_about_one_item() -> None:
+    keys = {"ProcedureCodeSequence.CodeValue": ["A"], "00081032.00080102": ["B"], "StudyID": ["1"]}
+    item = {"CodeValue": "A", "CodingSchemeDesignator": "B"}
+    assert parse_search(keys).identifier() == {"StudyID": "1", "ProcedureCodeSequence": [item]}
+    alone = {"ProcedureCodeSequence.CodeValue": ["A"], "ProcedureCodeSequence.CodeMeaning": [""]}
+    assert parse_search(alone).identifier() == parse_search(alone).keys
 
 
 def test_limit_and_offset() -> None:
