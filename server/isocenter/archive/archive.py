@@ -6,20 +6,20 @@ sweep) locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from isocenter.archive.arrival import Clock
 from isocenter.archive.dataset import Dataset
+from isocenter.archive.known import Known, recognise
 from isocenter.archive.place import MakeQuestions, Place
+from isocenter.archive.references import References, references
 from isocenter.archive.research import Asks, Here, Research
 from isocenter.archive.verify import Progress, Report, verify
 from isocenter.config import Settings
-from isocenter.index import open_index
 from isocenter.objects import LocalStore, ObjectStore
-from isocenter.objects.sweep import Referenced, Swept, sweep
+from isocenter.objects.sweep import Swept, sweep
 
 _THREADS = 24
 
@@ -46,6 +46,7 @@ class Archive:
         make = MakeQuestions(tuple(places), query.sql_seconds, query.sql_memory)
         self._research: Asks = Research(make) if query_process else Here(make)
         self.datasets: dict[str, Dataset] = {}
+        self._known = Known(self.data / "objects")
         clock = Clock()
         try:
             for place in places:
@@ -59,6 +60,7 @@ class Archive:
                     self._executor,
                     vacuum_after=settings.catalog.vacuum_after,
                 )
+                self._recognise(self.datasets[place.name])
         except BaseException:
             self.close()
             raise
@@ -74,7 +76,8 @@ class Archive:
         Raises:
             Unavailable: the data folder cannot be written, or an index is locked.
             NoSpace: there is no room for an index.
-            Damaged: an index is none, or of a newer version.
+            Damaged: an index is none, or of a newer version, or not the one that this archive had: lost,
+                older than it was, of another archive. Bring it back or make it anew (`isocenter reindex`).
         """
         archive = cls(settings, objects, query_process=query_process)
         archive.objects.remove_leftovers()
@@ -84,25 +87,26 @@ class Archive:
         """The dataset that a called AE title names."""
         return next((one for one in self.datasets.values() if one.ae_title == ae_title.strip()), None)
 
-    @contextmanager
-    def references(self) -> Iterator[Referenced]:
-        """What tells which objects some dataset, snapshot or conflict names.
+    def _recognise(self, dataset: Dataset) -> None:
+        recognise(dataset.name, dataset.index, dataset.catalog, self._known, self.objects)
 
-        Datasets count that have an index in the data folder and are not in the settings: who takes a dataset
-        out of them for a while must not lose its objects.
+    def references(self) -> AbstractContextManager[References]:
+        """What tells which objects some dataset, snapshot or conflict names; see `references`.
+
+        Datasets count that are not in the settings: who takes one out of them for a while must not lose its
+        objects.
         """
-        with ExitStack() as stack:
-            indexes = [dataset.index for dataset in self.datasets.values()]
-            for folder in sorted((self.data / "datasets").iterdir()):
-                if folder.name not in self.datasets and (folder / "index.db").exists():
-                    indexes.append(stack.enter_context(open_index(folder / "index.db", dataset=folder.name)))
-            yield lambda paths: {path for index in indexes for path in index.reader.references(paths)}
+        return references(self.data, self.settings.index.url, self.datasets, self._known, self.objects)
 
     def sweep(self, *, grace: float | None = None) -> Swept:
-        """Remove objects that nothing names and that are older than the grace period, in seconds."""
+        """Remove objects that nothing names and that are older than the grace period, in seconds.
+
+        Raises:
+            Unavailable, Damaged: an index that may name some is not at hand; nothing was removed.
+        """
         period = self.settings.catalog.sweep_grace if grace is None else grace
-        with self.references() as referenced:
-            return sweep(self.objects, referenced, grace=period)
+        with self.references() as all_of_them:
+            return sweep(self.objects, all_of_them.named, grace=period, spared=all_of_them.spared)
 
     def verify(
         self, *, repair: bool = False, digests: bool = True, progress: Progress | None = None

@@ -12,9 +12,9 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from isocenter.archive.describe import reading
 from isocenter.errors import Damaged, NotFound
 from isocenter.objects import ObjectInfo, ObjectStore
-from isocenter.objects.faults import storage_errors
 from isocenter.objects.part10 import read_head
 
 _AT_ONCE = 2000
@@ -94,7 +94,7 @@ class Arrivals:
 def _arrival(store: ObjectStore, info: ObjectInfo) -> tuple[str, str | None, int]:
     """Path, dataset (None when the head cannot be read) and time of one object."""
     try:
-        with storage_errors(f"read {info.relpath}"), closing(store.open(info.relpath)) as file:
+        with reading(info.relpath), closing(store.open(info.relpath)) as file:
             provenance = read_head(file).provenance
     except (Damaged, NotFound):
         return info.relpath, None, 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,12 +46,23 @@ def describe(file: BinaryIO, relpath: str, assume_charset: str | None = None) ->
     )
 
 
-def describe_path(root: Path, assume_charset: str | None, relpath: str) -> Put | str:
-    """The same for a local file, in a process of a pool: an error is its text."""
+@contextmanager
+def reading(relpath: str) -> Iterator[None]:
+    """Name the object that the disk does not give: that is no fault of the object's."""
     try:
-        with storage_errors(f"read {relpath}"), open(root / relpath, "rb") as file:
+        with storage_errors("read an object"):
+            yield
+    except Unavailable as error:
+        hint = "when the disk is lost there, move the file away and begin again"
+        raise Unavailable(f"{error.message}: {relpath}", hint=hint) from error
+
+
+def describe_path(root: Path, assume_charset: str | None, relpath: str) -> Put | str:
+    """The same for a local file, in a process of a pool: an error of the object's is its text."""
+    try:
+        with reading(relpath), open(root / relpath, "rb") as file:
             return describe(file, relpath, assume_charset)
     except (Unavailable, NoSpace):
-        raise  # the disk's trouble, not the object's
+        raise
     except IsocenterError as error:
         return error.message

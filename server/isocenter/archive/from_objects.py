@@ -10,14 +10,13 @@ from contextlib import closing, contextmanager
 from functools import partial
 
 from isocenter.archive.arrivals import Arrivals
-from isocenter.archive.describe import describe, describe_path
+from isocenter.archive.describe import describe, describe_path, reading
 from isocenter.archive.flush import Flush
 from isocenter.dicom.predicate import OneOf
 from isocenter.errors import IsocenterError, NoSpace, Unavailable
 from isocenter.index import Index, Put
 from isocenter.index.records import OnConflict
 from isocenter.objects import LocalStore, ObjectStore
-from isocenter.objects.faults import storage_errors
 
 Progress = Callable[[str, int, int], None]
 
@@ -122,9 +121,9 @@ class FromObjects:
 
     def _read(self, relpath: str) -> Put | str:
         try:
-            with storage_errors(f"read {relpath}"), closing(self._objects.open(relpath)) as file:
+            with reading(relpath), closing(self._objects.open(relpath)) as file:
                 return describe(file, relpath, self._assume_charset)
         except (Unavailable, NoSpace):
-            raise  # the disk's trouble, not the object's
+            raise
         except IsocenterError as error:
             return error.message

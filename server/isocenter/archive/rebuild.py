@@ -11,6 +11,9 @@ had been replaced came again, and what was deleted, or rejected, and not swept y
 
 from __future__ import annotations
 
+import json
+import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,14 +25,17 @@ from isocenter.archive.flush import Flush
 from isocenter.archive.from_catalog import FromCatalog
 from isocenter.archive.from_objects import FromObjects
 from isocenter.archive.keeping import CatalogLock
+from isocenter.archive.known import Known, Note
 from isocenter.archive.opening import alone
 from isocenter.archive.place import Place
+from isocenter.archive.references import UNREADABLE
 from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
 from isocenter.errors import BadRequest, Damaged, IsocenterError
 from isocenter.index import Index
 from isocenter.objects import ObjectStore
+from isocenter.objects.faults import storage_errors
 
 Source = Literal["catalog", "objects"]
 Progress = Callable[[str, int, int], None]
@@ -42,7 +48,7 @@ class Rebuilt:
     Attributes:
         instances: rows of the new index.
         missing: objects that the catalog names and that are not there; their rows were left out.
-        unreadable: objects that could not be read, with the reason.
+        unreadable: objects that could not be read, with the reason. Nothing names them, and they stay.
         kept: the folder with what was there before.
     """
 
@@ -91,6 +97,11 @@ class _Rebuild:
         self.folder = place.folder / workplace.NAME
         self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
         self.done = Rebuilt()
+        self.known = Known(settings.data.absolute() / "objects")
+        try:
+            self.told = self.known.of(place.name)
+        except Damaged:
+            self.told = None  # noted anew at the end
 
     def run(self, source: Source) -> Rebuilt:
         old = self.place.open_catalog()
@@ -102,12 +113,28 @@ class _Rebuild:
             arrivals.fill(self.objects, self.place.name, lambda seen: self.tell("objects found", seen, seen))
             self.done.unreadable = dict.fromkeys(arrivals.unreadable(), "its head cannot be read")
             with self.new.open_index() as index:
+                index.writer.identify(self.told.index if self.told else uuid.uuid4().hex)
                 self._make(index, old, source, arrivals)
                 self.done.instances = index.reader.totals().instances
+                self._note_unreadable(index)
+                own = index.reader.identity()
         finally:
             arrivals.close()
         self.done.kept = self._swap(source)
+        self.known.put(self.place.name, Note(own.name, own.last_seq))
         return self.done
+
+    def _note_unreadable(self, index: Index) -> None:
+        """Leave a list of the objects that could not be read, which keeps them from being swept."""
+        named = index.reader.references(self.done.unreadable)
+        self.done.unreadable = {p: why for p, why in self.done.unreadable.items() if p not in named}
+        with storage_errors("write what a rebuild left out"):
+            (self.folder / UNREADABLE).unlink(missing_ok=True)
+            if self.done.unreadable:
+                with open(self.folder / UNREADABLE, "w") as file:
+                    json.dump(self.done.unreadable, file, indent=1)
+                    file.flush()
+                    os.fsync(file.fileno())
 
     def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
         objects = FromObjects(index, self.objects, arrivals, self.on_conflict, self.place.assume_charset)
@@ -132,7 +159,7 @@ class _Rebuild:
 
     def _highest(self, catalog: Catalog) -> int:
         """The highest sequence that was ever given out, as far as anything still tells."""
-        found = [0]
+        found = [self.told.seq if self.told else 0]
         for table in catalog.tables():
             found.append(catalog.sequence(table, catalog.latest(table)) or 0)
             found.append(catalog.highest(table, catalog.latest(table)))
@@ -147,7 +174,7 @@ class _Rebuild:
     def _swap(self, source: Source) -> Path:
         """Put the new in the place of the old, which is kept."""
         index = Path(self.place.index)
-        names = [index.name, f"{index.name}-wal", f"{index.name}-shm"]
+        names = [index.name, f"{index.name}-wal", f"{index.name}-shm", UNREADABLE]
         if source == "objects":
             names.append("catalog")
         return swap(self.place.folder, self.folder, names)

@@ -17,8 +17,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from isocenter.archive.recatalog import catalog_differences, recatalog
+from isocenter.archive.references import unreadable_of
 from isocenter.dicom.levels import Level
-from isocenter.errors import Damaged, NotFound
+from isocenter.errors import Damaged, NotFound, Unavailable
 from isocenter.index.records import StoredObject
 from isocenter.objects import HEAD_SIZE, ObjectStore
 from isocenter.objects.part10 import Provenance, build_head, file_digest, measure
@@ -33,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 _AT_ONCE = 500
 
 MISSING, DAMAGED, HEAD, ORPHAN, CATALOG = "missing", "damaged", "head", "orphan", "catalog"
+INDEX = "index"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Finding:
 
     Attributes: kind: `missing` (named, not there), `damaged` (the data set is not what was stored), `head`
     (the head is not), `orphan` (there, not named), `catalog` (index and catalog disagree about an
-    instance). dataset: the dataset, empty for an orphan. subject: path of the object, or SOP Instance UID.
+    instance), `index` (one that may name objects is not at hand, so orphans are not known). dataset: the
+    dataset, empty for an orphan. subject: path of the object, or SOP Instance UID.
     repaired: whether it is right now.
     """
 
@@ -84,6 +87,7 @@ def verify(
     report = Report()
     for dataset in archive.datasets.values():
         _objects_of(dataset, report, repair, digests, tell)
+        _left_out(dataset, report)
         _catalog_of(dataset, report, repair, tell)
     _orphans(archive, report, repair, tell)
     return report
@@ -150,6 +154,15 @@ def _repair_head(dataset: Dataset, instance: StoredObject) -> bool:
         incoming.discard()
 
 
+def _left_out(dataset: Dataset, report: Report) -> None:
+    """What the last rebuild could not read, and nothing names since."""
+    left = sorted(unreadable_of(dataset.place.folder))
+    named = dataset.index.reader.references(left)
+    for path in left:
+        if path not in named and dataset.objects.info(path) is not None:
+            report.findings.append(Finding(DAMAGED, dataset.name, path))
+
+
 def _catalog_of(dataset: Dataset, report: Report, repair: bool, tell: Progress) -> None:
     tell(f"catalog of {dataset.name}", 0, 1)
     wrong = sorted(catalog_differences(dataset))
@@ -163,11 +176,13 @@ def _catalog_of(dataset: Dataset, report: Report, repair: bool, tell: Progress) 
 
 def _orphans(archive: Archive, report: Report, repair: bool, tell: Progress) -> None:
     tell("orphans", 0, 1)
-    if repair:
-        gone = archive.sweep(grace=-1.0).removed
-        report.findings += [Finding(ORPHAN, "", path, True) for path in gone]
-    else:
+    try:
+        if repair:
+            gone = archive.sweep(grace=-1.0).removed
+            report.findings += [Finding(ORPHAN, "", path, True) for path in gone]
         report.findings += [Finding(ORPHAN, "", path) for path in find_orphans(archive)]
+    except (Unavailable, Damaged) as error:
+        report.findings.append(Finding(INDEX, "", error.message))
     tell("orphans", 1, 1)
 
 
@@ -175,11 +190,11 @@ def find_orphans(archive: Archive) -> list[str]:
     """Objects that nothing names and that no ingest is about to name."""
     infos = archive.objects.list()
     suspects: list[str] = []
-    with archive.references() as referenced:
+    with archive.references() as all_of_them:
         while batch := [info.relpath for info in islice(infos, _AT_ONCE)]:
-            suspects += sorted(set(batch) - referenced(batch))
+            suspects += sorted(set(batch) - all_of_them.named(batch))
         if not suspects:
             return []
         with archive.objects.lock_exclusive():
-            named = referenced(suspects)
+            named = all_of_them.named(suspects)
     return [path for path in suspects if path not in named]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
 from pyarrow import fs
 
 from isocenter.catalog.compaction import Candidate, Rows, choose, dead_rows, rewrite
@@ -136,6 +137,16 @@ class Catalog:
     def sequence(self, table: str, version: int | None) -> int | None:
         """The last sequence that was flushed into a version."""
         return None if version is None else self.log(table).sequence(version)
+
+    def last_sequence(self, table: str) -> int:
+        """The last sequence that was flushed into a table, visible or not; 0 where nothing tells.
+
+        A power failure may leave the last entry of the log torn, until it is written again.
+        """
+        try:
+            return self.sequence(table, self.latest(table)) or 0
+        except DeltaError:
+            return 0
 
     def highest(self, table: str, version: int | None) -> int:
         """The highest `_seq` of any row of a version; 0 without rows. Derived rows have their own."""

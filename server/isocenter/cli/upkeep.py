@@ -21,6 +21,7 @@ MEANINGS = {
     "damaged": "its bytes are not those that were stored: restore it from a backup",
     "head": "its file meta group is not as written; --repair writes it again",
     "orphan": "a file that nothing names; --repair removes it",
+    "index": "not at hand, so orphans are not known and nothing is swept",
     "catalog": "index and catalog disagree; --repair makes the catalog anew",
 }
 

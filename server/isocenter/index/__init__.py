@@ -8,7 +8,7 @@ Not here: bytes of objects, every attribute of an instance (the catalog has them
 """
 
 from isocenter.index.group import GroupCommit
-from isocenter.index.opening import Index, open_index
+from isocenter.index.opening import Index, has_index, open_index
 from isocenter.index.reader import Reader
 from isocenter.index.records import (
     Change,
@@ -35,5 +35,6 @@ __all__ = [
     "Tombstone",
     "View",
     "Writer",
+    "has_index",
     "open_index",
 ]

@@ -13,6 +13,8 @@ from isocenter.index.reader import Reader
 from isocenter.index.sqlite import Sqlite
 from isocenter.index.writer import Writer
 
+_POSTGRES = ("postgresql://", "postgres://")
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -59,8 +61,17 @@ def open_index(
     return Index(database, Writer(database, default_issuer=default_issuer), Reader(database))
 
 
+def has_index(place: str | Path, *, dataset: str = "main") -> bool:
+    """Whether there is an index at this place. Raises Unavailable."""
+    if isinstance(place, str) and place.startswith(_POSTGRES):
+        from isocenter.index.postgres import schemas
+
+        return f"isocenter_{dataset}" in schemas(place)
+    return Path(place).exists()
+
+
 def _database(place: str | Path, dataset: str, lock_timeout: float) -> Database:
-    if isinstance(place, str) and place.startswith(("postgresql://", "postgres://")):
+    if isinstance(place, str) and place.startswith(_POSTGRES):
         # psycopg is an extra: only who uses PostgreSQL needs it.
         from isocenter.index.postgres import Postgres
 

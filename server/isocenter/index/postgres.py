@@ -248,6 +248,13 @@ def _begins(connection: psycopg.Connection[Row], stack: ExitStack) -> bool:
     return True
 
 
+def schemas(url: str) -> set[str]:
+    """The schemas of a database that are ours. Raises Unavailable."""
+    with failures(), psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'isocenter\\_%'")
+        return {row[0] for row in found}
+
+
 def _late(timeout: float) -> Unavailable:
     return Unavailable(
         f"The index is locked by other writers for more than {timeout:g} s", hint="try again later"

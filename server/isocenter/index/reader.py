@@ -12,10 +12,11 @@ from typing import Any
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import And, Equal, Everything, OneOf, Predicate
 from isocenter.errors import InvalidQuery
-from isocenter.index import audit, changes, epochs, names, schema
+from isocenter.index import audit, changes, epochs, identity, names, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
 from isocenter.index.database import Database, Row, Session, quoted
+from isocenter.index.identity import Identity
 from isocenter.index.records import (
     Change,
     Collision,
@@ -250,6 +251,11 @@ class Reader:
                 " COALESCE(SUM(instances), 0), COALESCE(SUM(size), 0) FROM patient WHERE v1 IS NULL"
             )[0]
             return Totals(*(int(number) for number in row))
+
+    def identity(self) -> Identity:
+        """Which index this is."""
+        with self.database.read() as session:
+            return identity.read(session)
 
     def lease(self, name: str) -> Lease | None:
         """Who holds a lease, or held it last."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.errors import Conflict, InvalidValue
-from isocenter.index import changes, epochs, leases, removal
+from isocenter.index import changes, epochs, identity, leases, removal
 from isocenter.index.candidate import prepare
 from isocenter.index.database import Database
 from isocenter.index.familiar import Familiar
+from isocenter.index.identity import Identity
 from isocenter.index.ingest import Ingest
 from isocenter.index.records import Deleted, Lease, OnConflict, Outcome, Put, Snapshot
 from isocenter.index.schema import VERSIONED
@@ -244,6 +245,11 @@ class Writer:
         """Whether there is something to trim; nobody waits for the answer."""
         with self.database.read() as session:
             return changes.first_id(session) <= changes.last_id(session) - keep
+
+    def identify(self, name: str) -> Identity:
+        """Give the index a name for life, unless it has one; its identity."""
+        with self.database.write() as session:
+            return identity.give(session, name)
 
     def take_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
         """Take a lease that is free, expired or one's own; None when another one holds it."""

@@ -30,8 +30,23 @@ class Swept:
     freed: int
 
 
-def sweep(store: ObjectStore, referenced: Referenced, *, grace: float, now: float | None = None) -> Swept:
-    """Remove every object older than `grace` seconds that `referenced` does not claim."""
+def sweep(
+    store: ObjectStore,
+    referenced: Referenced,
+    *,
+    grace: float,
+    now: float | None = None,
+    spared: Referenced = lambda paths: set(),
+) -> Swept:
+    """Remove every object older than `grace` seconds that `referenced` does not claim.
+
+    Args:
+        store: the object store.
+        referenced: which objects something names.
+        grace: seconds.
+        now: seconds since 1970.
+        spared: which of those that nothing names must stay all the same.
+    """
     before = (time.time() if now is None else now) - grace
     seen, freed = 0, 0
     removed: list[str] = []
@@ -40,7 +55,9 @@ def sweep(store: ObjectStore, referenced: Referenced, *, grace: float, now: floa
         old = {info.relpath: info for info in batch if info.modified <= before}
         orphans = sorted(old.keys() - referenced(list(old)))
         for first in range(0, len(orphans), _BATCH):
-            gone = _remove(store, referenced, orphans[first : first + _BATCH])
+            part = orphans[first : first + _BATCH]
+            spare = spared(part)
+            gone = _remove(store, referenced, [relpath for relpath in part if relpath not in spare])
             removed += gone
             freed += sum(old[relpath].size for relpath in gone)
     return Swept(seen, tuple(removed), freed)
