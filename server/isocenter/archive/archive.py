@@ -16,6 +16,7 @@ from isocenter.archive.known import Known, recognise
 from isocenter.archive.place import MakeQuestions, Place
 from isocenter.archive.references import References, references
 from isocenter.archive.research import Asks, Here, Research
+from isocenter.archive.shared import Shared
 from isocenter.archive.verify import Progress, Report, verify
 from isocenter.config import Settings
 from isocenter.objects import LocalStore, ObjectStore
@@ -58,6 +59,7 @@ class Archive:
                     self._research,
                     clock,
                     self._executor,
+                    Shared(self.data / "objects", place.name),
                     vacuum_after=settings.catalog.vacuum_after,
                 )
                 self._recognise(self.datasets[place.name])
@@ -106,7 +108,13 @@ class Archive:
         """
         period = self.settings.catalog.sweep_grace if grace is None else grace
         with self.references() as all_of_them:
-            return sweep(self.objects, all_of_them.named, grace=period, spared=all_of_them.spared)
+            swept = sweep(self.objects, all_of_them.named, grace=period, spared=all_of_them.spared)
+        for dataset in self.datasets.values():
+            told = list(dataset.shared.all())
+            if len(dataset.index.reader.references(told)) < len(told):
+                with self.objects.lock_exclusive():
+                    dataset.shared.forget(dataset.index.reader.references)
+        return swept
 
     def verify(
         self, *, repair: bool = False, digests: bool = True, progress: Progress | None = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -15,7 +15,7 @@ from pathlib import Path
 from isocenter.archive.describe import reading
 from isocenter.errors import Damaged, NotFound
 from isocenter.objects import ObjectInfo, ObjectStore
-from isocenter.objects.part10 import read_head
+from isocenter.objects.part10 import Provenance, read_head
 
 _AT_ONCE = 2000
 _TABLES = (
@@ -41,8 +41,17 @@ class Arrivals:
         for table in _TABLES:
             self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
 
-    def fill(self, store: ObjectStore, dataset: str, tell: Found) -> None:
-        """Read the head of every object, and keep those of a dataset; done once."""
+    def fill(
+        self, store: ObjectStore, dataset: str, tell: Found, shared: Mapping[str, Provenance] | None = None
+    ) -> None:
+        """Read the head of every object, and keep those of a dataset; done once.
+
+        Args:
+            store: the objects.
+            dataset: its name.
+            tell: progress.
+            shared: objects of other datasets that came to this one too, and how.
+        """
         if self._db.execute("SELECT 1 FROM complete").fetchone():
             return
         infos, seen = store.list(), 0
@@ -57,6 +66,8 @@ class Arrivals:
                 self._db.execute("COMMIT")
                 seen += len(part)
                 tell(seen)
+        came = [(one.received, path) for path, one in (shared or {}).items() if store.info(path)]
+        self._db.executemany("INSERT OR IGNORE INTO arrival VALUES (?, ?)", came)
         self._db.execute("PRAGMA synchronous=FULL")  # writes back the whole file, then the mark
         self._db.execute("INSERT INTO complete VALUES (1)")
 

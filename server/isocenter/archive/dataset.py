@@ -24,6 +24,7 @@ from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
 from isocenter.archive.reception import Reception
 from isocenter.archive.research import Asks
+from isocenter.archive.shared import Shared
 from isocenter.archive.sounding import Sounding
 from isocenter.config import DatasetSettings
 from isocenter.dicom.attributes import lookup
@@ -65,6 +66,7 @@ class Dataset:
         research: who answers research questions.
         clock: arrival times of this process.
         executor: threads that may block on the disk.
+        shared: objects that came to another dataset first.
         vacuum_after: how long files that were removed from the catalog are kept, in seconds.
     """
 
@@ -76,10 +78,12 @@ class Dataset:
         research: Asks,
         clock: Clock,
         executor: Executor,
+        shared: Shared,
         *,
         vacuum_after: float = 3600.0,
     ) -> None:
         self.name = place.name
+        self.shared = shared
         self.ae_title = settings.ae_title
         self.objects = objects
         self.place = place
@@ -100,7 +104,7 @@ class Dataset:
         self._executor = executor
         self._vacuum_hours = vacuum_after / 3600
         self._commit = GroupCommit(self.index.writer, self._make_durable, on_conflict=settings.on_conflict)
-        self._ingest = Ingest(self.name, objects, self._commit, clock, place.assume_charset)
+        self._ingest = Ingest(self.name, objects, self._commit, clock, shared, place.assume_charset)
 
     def close(self) -> None:
         """Commit what is queued, close index and catalog."""

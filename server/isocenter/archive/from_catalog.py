@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from itertools import groupby
 from typing import Any
@@ -36,16 +36,24 @@ class FromCatalog:
         objects: a row whose object is not there is left out.
         arrivals: which objects say that they came to this dataset.
         dataset: its name.
+        shared: objects that came to another dataset first.
     """
 
     def __init__(
-        self, index: Index, catalog: Catalog, objects: ObjectStore, arrivals: Arrivals, dataset: str
+        self,
+        index: Index,
+        catalog: Catalog,
+        objects: ObjectStore,
+        arrivals: Arrivals,
+        dataset: str,
+        shared: Collection[str] = (),
     ) -> None:
         self._dataset = dataset
         self._index = index
         self._catalog = catalog
         self._objects = objects
         self._arrivals = arrivals
+        self._shared = shared
         self._heads = {table: catalog.log(table).latest or 0 for table in catalog.tables()}
         self._files = catalog.files(INSTANCES, self._heads[INSTANCES])
         self._total = catalog.count(INSTANCES, self._heads[INSTANCES])
@@ -153,7 +161,7 @@ class FromCatalog:
         ours = build_head(
             keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], row["_transfer_syntax"], provenance
         )
-        if self._arrivals.has(row["received"], row["_object"]):
+        if row["_object"] not in self._shared and self._arrivals.has(row["received"], row["_object"]):
             return ours
         with storage_errors("read an object"), closing(self._objects.open(row["_object"])) as file:
             raw = file.read(HEAD_SIZE)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from isocenter.archive.arrivals import Arrivals
@@ -17,6 +18,7 @@ from isocenter.errors import IsocenterError, NoSpace, Unavailable
 from isocenter.index import Index, Put
 from isocenter.index.records import OnConflict
 from isocenter.objects import LocalStore, ObjectStore
+from isocenter.objects.part10 import Provenance
 
 Progress = Callable[[str, int, int], None]
 
@@ -35,6 +37,7 @@ class FromObjects:
         on_conflict: the dataset's rule. What would be rejected is kept beside instead: the order of arrival
             is not quite that of the commits, and one of them was acknowledged.
         assume_charset: character set of text beyond ASCII where an object names none.
+        shared: how objects came here that came to another dataset first.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class FromObjects:
         arrivals: Arrivals,
         on_conflict: OnConflict,
         assume_charset: str | None,
+        shared: Mapping[str, Provenance],
     ) -> None:
         self._index = index
         self._objects = objects
         self._arrivals = arrivals
         self._on_conflict: OnConflict = "keep" if on_conflict == "reject" else on_conflict
         self._assume_charset = assume_charset
+        self._shared = shared
 
     def run(self, tell: Progress, *, flush: Flush | None, superseded: Collection[str] = ()) -> dict[str, str]:
         """Fill it; the objects that could not be read, and why.
@@ -63,7 +68,7 @@ class FromObjects:
         done, total, waiting = 0, len(self._arrivals), 0
         for paths, found in self._read_ahead(total):
             unreadable |= {path: put for path, put in found if isinstance(put, str)}
-            puts = [put for _, put in found if isinstance(put, Put)]
+            puts = [self._as_it_came(put) for _, put in found if isinstance(put, Put)]
             for start in range(0, len(puts), _GROUP):
                 group = self._not_replaced(puts[start : start + _GROUP], superseded)
                 self._index.writer.commit(group, on_conflict=self._on_conflict)
@@ -92,6 +97,13 @@ class FromObjects:
                 ahead = began
             if ahead is not None:
                 yield ahead[0], list(zip(ahead[1], ahead[2], strict=True))
+
+    def _as_it_came(self, put: Put) -> Put:
+        """A shared object's head tells of another dataset's arrival."""
+        came = self._shared.get(put.object)
+        if came is None:
+            return put
+        return replace(put, source_aet=came.source_aet, called_aet=came.called_aet, received=came.received)
 
     def _not_replaced(self, puts: list[Put], superseded: Collection[str]) -> list[Put]:
         """Those that no later arrival replaced already: nothing names them, and they must not come back."""

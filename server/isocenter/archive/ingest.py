@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.prelude import Parting
 from isocenter.archive.reception import Stored
+from isocenter.archive.shared import Shared
 from isocenter.dicom.header import Header, read_header
 from isocenter.errors import Conflict, Damaged, NotFound, Unavailable, UnreadableObject
 from isocenter.index.records import Outcome, Put
@@ -95,6 +96,7 @@ class Ingest:
         store: where objects go.
         commit: the group commit.
         clock: arrival times of this process.
+        shared: objects that came to another dataset first.
         assume_charset: character set of text beyond ASCII where the object names none.
     """
 
@@ -104,12 +106,14 @@ class Ingest:
         store: ObjectStore,
         commit: Commit,
         clock: Clock,
+        shared: Shared,
         assume_charset: str | None = None,
     ) -> None:
         self.dataset = dataset
         self.store = store
         self.commit = commit
         self.clock = clock
+        self.shared = shared
         self.assume_charset = assume_charset
         self.remote = store.path("any") is None
         self.under_way: set[int] = set()
@@ -237,6 +241,8 @@ class ObjectSink:
         provenance = made.provenance
         if there is not None and there.provenance.dataset == self._ingest.dataset:
             provenance = there.provenance  # what the object says, so that a rebuild says the same
+        elif there is not None:
+            provenance = self._ingest.shared.tell(relpath, provenance)
         put = made.put(relpath, provenance, there.digest if there else None)
         return put, self._ingest.commit.submit(put)
 

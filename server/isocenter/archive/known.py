@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from isocenter.archive.shared import Shared
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.errors import Damaged, NotFound
 from isocenter.index import Index
@@ -60,6 +61,10 @@ class Known:
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(f"What is noted of the dataset {dataset} cannot be read") from error
 
+    def shares(self, dataset: str) -> bool:
+        """Whether it has objects that came to another dataset first."""
+        return bool(Shared(self._folder, dataset).all())
+
     def _path(self, dataset: str) -> Path:
         return self._folder / f"{_PREFIX}{dataset}.json"
 
@@ -102,6 +107,8 @@ def _has_objects(dataset: str, told: Note | None, known: Known, objects: ObjectS
 
     A dataset without a note, where there are notes, is new.
     """
+    if known.shares(dataset):
+        return True
     if told is None and known.names():
         return False
     return any(dataset_of(objects, info.relpath) == dataset for info in objects.list())

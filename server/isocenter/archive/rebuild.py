@@ -29,6 +29,7 @@ from isocenter.archive.known import Known, Note
 from isocenter.archive.opening import alone
 from isocenter.archive.place import Place
 from isocenter.archive.references import UNREADABLE
+from isocenter.archive.shared import Shared
 from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
@@ -97,6 +98,7 @@ class _Rebuild:
         self.folder = place.folder / workplace.NAME
         self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
         self.done = Rebuilt()
+        self.shared = Shared(settings.data.absolute() / "objects", place.name).all()
         self.known = Known(settings.data.absolute() / "objects")
         try:
             self.told = self.known.of(place.name)
@@ -110,7 +112,12 @@ class _Rebuild:
         workplace.begin(self.place.folder, source)
         arrivals = Arrivals(self.folder / "arrivals.db")
         try:
-            arrivals.fill(self.objects, self.place.name, lambda seen: self.tell("objects found", seen, seen))
+            arrivals.fill(
+                self.objects,
+                self.place.name,
+                lambda seen: self.tell("objects found", seen, seen),
+                self.shared,
+            )
             self.done.unreadable = dict.fromkeys(arrivals.unreadable(), "its head cannot be read")
             with self.new.open_index() as index:
                 index.writer.identify(self.told.index if self.told else uuid.uuid4().hex)
@@ -137,9 +144,10 @@ class _Rebuild:
                     os.fsync(file.fileno())
 
     def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
-        objects = FromObjects(index, self.objects, arrivals, self.on_conflict, self.place.assume_charset)
+        charset = self.place.assume_charset
+        objects = FromObjects(index, self.objects, arrivals, self.on_conflict, charset, self.shared)
         if source == "catalog":
-            rows = FromCatalog(index, old, self.objects, arrivals, self.place.name)
+            rows = FromCatalog(index, old, self.objects, arrivals, self.place.name, self.shared)
             self.done.missing = rows.run(self.tell)
             index.writer.raise_seq(self._highest(old))
             rows.bury(CatalogLock(self.place.folder / ".catalog.lock"))

@@ -12,16 +12,17 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from isocenter.archive.recatalog import catalog_differences, recatalog
 from isocenter.archive.references import unreadable_of
+from isocenter.dicom.header import read_header
 from isocenter.dicom.levels import Level
 from isocenter.errors import Damaged, NotFound, Unavailable
 from isocenter.index.records import StoredObject
-from isocenter.objects import HEAD_SIZE, ObjectStore
+from isocenter.objects import HEAD_SIZE, Incoming, ObjectStore
 from isocenter.objects.part10 import Provenance, build_head, file_digest, measure
 
 if TYPE_CHECKING:
@@ -86,14 +87,17 @@ def verify(
     tell: Progress = progress or (lambda what, done, of: None)
     report = Report()
     for dataset in archive.datasets.values():
-        _objects_of(dataset, report, repair, digests, tell)
+        _objects_of(archive, dataset, report, repair, digests, tell)
         _left_out(dataset, report)
         _catalog_of(dataset, report, repair, tell)
+    report.findings = _repaired_elsewhere(report.findings)
     _orphans(archive, report, repair, tell)
     return report
 
 
-def _objects_of(dataset: Dataset, report: Report, repair: bool, digests: bool, tell: Progress) -> None:
+def _objects_of(
+    archive: Archive, dataset: Dataset, report: Report, repair: bool, digests: bool, tell: Progress
+) -> None:
     what, expected = f"objects of {dataset.name}", dataset.count(Level.INSTANCE)
     tell(what, 0, expected)
     done = 0
@@ -103,7 +107,7 @@ def _objects_of(dataset: Dataset, report: Report, repair: bool, digests: bool, t
             found = pool.map(lambda one: _look(dataset.objects, one, digests), part)
             for one, wrong in zip(part, found, strict=True):
                 if wrong:
-                    right = repair and wrong == HEAD and _repair_head(dataset, one)
+                    right = repair and wrong == HEAD and _repair_head(archive, dataset, one)
                     report.findings.append(Finding(wrong, dataset.name, one.object, right))
             done += len(part)
             report.objects += len(part)
@@ -132,10 +136,14 @@ def _look(store: ObjectStore, instance: StoredObject, digests: bool) -> str:
     return HEAD if whole != instance.file_sha256 else ""
 
 
-def _repair_head(dataset: Dataset, instance: StoredObject) -> bool:
-    """Write the object again under the head that the index says it had; False when that is not it."""
-    provenance = Provenance(instance.source_aet, instance.called_aet, dataset.name, instance.received)
-    head = build_head(instance.SOPClassUID, instance.SOPInstanceUID, instance.transfer_syntax, provenance)
+def _repair_head(archive: Archive, dataset: Dataset, instance: StoredObject) -> bool:
+    """Write the object again under the head that the index says it had; False when that is not it.
+
+    Nor is it written where another row, of this dataset or another one, knows it under another head.
+    """
+    known = [one.index.reader.file_digests(instance.object) for one in archive.datasets.values()]
+    if set().union(*known) != {instance.file_sha256}:
+        return False
     incoming = dataset.objects.create()
     try:
         with closing(dataset.objects.open(instance.object)) as file:
@@ -143,7 +151,10 @@ def _repair_head(dataset: Dataset, instance: StoredObject) -> bool:
             while piece := file.read(1024 * 1024):
                 incoming.write(piece)
         identity = incoming.digest(instance.transfer_syntax.encode())
-        if identity.hex() != instance.sha256 or file_digest(head, identity) != instance.file_sha256:
+        if identity.hex() != instance.sha256:
+            return False
+        head = _head_of(dataset, instance, incoming)
+        if file_digest(head, identity) != instance.file_sha256:
             return False
         incoming.seal(head)
         with dataset.objects.hold():
@@ -152,6 +163,25 @@ def _repair_head(dataset: Dataset, instance: StoredObject) -> bool:
         return True
     finally:
         incoming.discard()
+
+
+def _head_of(dataset: Dataset, instance: StoredObject, incoming: Incoming) -> bytes:
+    """The head of the object; of a conflict object the index does not know the SOP class."""
+    sop_class = instance.SOPClassUID
+    if not sop_class:
+        with incoming.data_set() as data_set:
+            header = read_header(data_set, transfer_syntax=instance.transfer_syntax)
+        sop_class = header.index_keys().get("SOPClassUID", "")
+    provenance = Provenance(instance.source_aet, instance.called_aet, dataset.name, instance.received)
+    return build_head(sop_class, instance.SOPInstanceUID, instance.transfer_syntax, provenance)
+
+
+def _repaired_elsewhere(findings: list[Finding]) -> list[Finding]:
+    """A shared object has one head: when one dataset could make it again, it is right in all."""
+    whole = {one.subject for one in findings if one.kind == HEAD and one.repaired}
+    return [
+        replace(one, repaired=True) if one.kind == HEAD and one.subject in whole else one for one in findings
+    ]
 
 
 def _left_out(dataset: Dataset, report: Report) -> None:

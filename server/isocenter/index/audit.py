@@ -56,6 +56,21 @@ def references(session: Session, paths: Sequence[str]) -> set[str]:
     return found & wanted
 
 
+def file_digests(session: Session, path: str) -> set[str]:
+    """The file digests that rows of any epoch, or conflicts, know of an object."""
+    among, found = "(object = ? AND {})", set()
+    key = key_of(path.rpartition("/")[2].rsplit(".", 2)[0])
+    for table, where, values in (
+        ("instance", "sop_key = ? AND v1 IS NULL", (path, key)),
+        ("instance", "sop_key = ? AND v1 IS NOT NULL", (path, key)),
+        ("instance", "odd_path = 1", (path,)),
+        ("conflict", "1 = 1", (path,)),
+    ):
+        sql = f"SELECT file_sha256 FROM {table} WHERE {among.format(where)}"
+        found |= {str(row[0]) for row in session.rows(sql, values)}
+    return found
+
+
 def stored_objects(session: Session) -> Iterator[StoredObject]:
     """Every object that a row of any epoch, or a conflict, names; each once."""
     facts = "transfer_syntax, object, size, sha256, file_sha256, source_aet, called_aet, received"

@@ -221,6 +221,11 @@ class Reader:
         with self.database.read() as session:
             return audit.references(session, list(paths))
 
+    def file_digests(self, path: str) -> set[str]:
+        """The file digests that anything that names an object knows of it."""
+        with self.database.read() as session:
+            return audit.file_digests(session, path)
+
     def stored_objects(self) -> Iterator[StoredObject]:
         """Every object that a row of any epoch, or a conflict, names, by path; one long read transaction."""
         with self.database.read() as session:

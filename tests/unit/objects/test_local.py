@@ -14,12 +14,12 @@ import pytest
 from tests.unit.objects.conftest import receive
 
 from isocenter.errors import NoSpace, Unavailable
-from isocenter.objects import LocalStore
+from isocenter.objects import LocalStore, durable
 from isocenter.objects import local as local_module
 
 _LEAVE_BEHIND = """
 import os, signal, sys, pathlib
-from isocenter.objects import LocalStore
+from isocenter.objects import LocalStore, durable
 LocalStore(pathlib.Path(sys.argv[1])).create().write(b"half an object")
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -43,7 +43,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
 
 _RECEIVE_MANY = """
 import sys, pathlib
-from isocenter.objects import LocalStore
+from isocenter.objects import LocalStore, durable
 store = LocalStore(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 for _ in range(1000):
@@ -151,3 +151,16 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "objects").write_bytes(b"")
     with pytest.raises(Unavailable):
         LocalStore(tmp_path / "objects" / "deeper")
+
+
+def test_folders_that_are_made_are_named_durably(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(durable, "fsync_folder", lambda path: synced.append(str(path.relative_to(tmp_path))))
+    durable.make_folder(tmp_path / "data" / "datasets" / "main")
+    assert sorted(synced) == [".", "data", "data/datasets"]
+    synced.clear()
+    LocalStore(tmp_path / "data" / "objects").close()
+    assert sorted(synced) == ["data", "data/objects"]
+    synced.clear()
+    durable.make_folder(tmp_path / "data" / "objects")
+    assert synced == []
