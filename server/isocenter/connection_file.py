@@ -46,12 +46,15 @@ def published(data: Path, facts: dict[str, Any]) -> Iterator[Path]:
 def _link(path: Path) -> Path | None:
     """A link named after the data folder; None where the user has no folder to put it in."""
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    link = runtime_folder() / f"{name}.json"
+    folder = runtime_folder()
+    if folder is None:
+        return None
+    link = folder / f"{name}.json"
     try:
         link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         link.unlink(missing_ok=True)
         link.symlink_to(path)
     except OSError:
-        # No home folder to write to (a service account): clients are told the address or the data folder.
+        # No home folder to write to (a service account): clients are told the address or data folder.
         return None
     return link

@@ -83,6 +83,15 @@ def test_counts_rows_and_tables_agree(archive):
         assert frame.to_csv().count("\n") >= count + 1
 
 
+def test_csv_is_text_or_goes_into_a_file(archive, tmp_path):
+    frame = archive.instances.select("Modality")
+    frame.to_csv(tmp_path / "path.csv")
+    with open(tmp_path / "open.csv", "wb") as file:
+        frame.to_csv(file)
+    told = frame.to_csv().encode()
+    assert (tmp_path / "path.csv").read_bytes() == (tmp_path / "open.csv").read_bytes() == told
+
+
 def test_sort_and_head(archive):
     dates = (
         archive.studies.select("StudyDate").sort(col.StudyDate.desc()).head(3).to_pandas().StudyDate.dropna()

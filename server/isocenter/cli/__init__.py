@@ -22,5 +22,9 @@ def main() -> None:
     except IsocenterError as error:
         tell_error(error)
         sys.exit(2)
+    except OSError as error:
+        named = f": {error.filename}" if error.filename is not None else ""
+        tell_error(IsocenterError(f"{error.strerror or error}{named}"))
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -29,6 +29,7 @@ Url = Annotated[
 ]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token.", envvar="ISOCENTER_TOKEN")]
 Dataset = Annotated[str, typer.Option("--dataset", help="The dataset.")]
+Slices = Annotated[int, typer.Option("--slices", min=1, help="Slices of the generated head CT.")]
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="0 takes a free one.")]
 DicomPort = Annotated[int | None, typer.Option("--dicom-port", help="0 takes a free one.")]
 
@@ -88,7 +89,7 @@ def serve(
 def demo(
     as_json: AsJson = False,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the data in this folder.")] = None,
-    slices: Annotated[int, typer.Option("--slices", min=1, help="Slices of the generated head CT.")] = 40,
+    slices: Slices = 40,
 ) -> None:
     """Send real files to a throw-away server by C-STORE and STOW, and find them again."""
     from isocenter.cli.demo import run
@@ -103,11 +104,12 @@ def lab(
         Path | None, typer.Option("--data", help="Serve this folder, not a throw-away one.")
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    slices: Slices = 40,
 ) -> None:
     """Start a server with the demonstration files and JupyterLab beside it."""
     from isocenter.cli.lab import run
 
-    raise typer.Exit(run(notebook=notebook, data=data, browser=browser))
+    raise typer.Exit(run(notebook=notebook, data=data, browser=browser, slices=slices))
 
 
 @application.command()
@@ -130,7 +132,10 @@ def find(
     level: Annotated[str, typer.Option("--level", help="study, series or instance.")] = "study",
     columns: Annotated[str | None, typer.Option("--columns", help="Keywords, separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=0, help="At most so many rows.")] = None,
-    format: Annotated[str, typer.Option("--format", help="table, csv, json or parquet.")] = "table",
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="table, csv, json or parquet (default: as --output ends, else table)."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file instead of the screen.")
     ] = None,
@@ -209,27 +214,41 @@ def token_create(
     ] = None,
     days: Annotated[float | None, typer.Option("--days", help="Expires after so many days.")] = None,
     data: Data = None,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print it once. From then on every request needs one."""
     from isocenter.cli.token import create
+    from isocenter.config import load
 
-    create(data, name, role=role, datasets=dataset or [], days=days, as_json=as_json)
+    create(
+        load(_flags(data=data), file=config),
+        name,
+        role=role,
+        datasets=dataset or [],
+        days=days,
+        as_json=as_json,
+    )
 
 
 @token.command("list")
-def token_list(data: Data = None, as_json: AsJson = False) -> None:
+def token_list(data: Data = None, config: Config = None, as_json: AsJson = False) -> None:
     """List tokens, without their secrets."""
     from isocenter.cli.token import show
+    from isocenter.config import load
 
-    show(data, as_json=as_json)
+    show(load(_flags(data=data), file=config), as_json=as_json)
 
 
 @token.command("revoke")
 def token_revoke(
-    id: Annotated[str, typer.Argument(help="Its id, as `isocenter token list` shows it.")], data: Data = None
+    id: Annotated[str, typer.Argument(help="Its id, as `isocenter token list` shows it.")],
+    data: Data = None,
+    config: Config = None,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke a token, in effect at once."""
     from isocenter.cli.token import revoke
+    from isocenter.config import load
 
-    revoke(data, id)
+    revoke(load(_flags(data=data), file=config), id, as_json=as_json)

@@ -32,15 +32,24 @@ def run(*, as_json: bool, keep: Path | None, slices: int) -> int:
             else f"Serving {keep}"
         )
         running = stack.enter_context(server(keep))
-        sent = send(running, files)
-        found = find(running)
+        sent, found = show(running, files, quiet=as_json)
     took = time.perf_counter() - started
     if as_json:
         output.tell_json({"sent": [s.to_json() for s in sent], "found": found, "seconds": round(took, 1)})
     else:
-        _print(sent, found)
         output.out.print(f"The server stopped cleanly. All in {took:.0f} s.", style="dim", highlight=False)
     return 0 if len(set(found.values())) == 1 and all(s.stored for s in sent) else 1
+
+
+def show(
+    running: Running, files: list[Gathered], *, quiet: bool = False
+) -> tuple[list[Sent], dict[str, int]]:
+    """The main job: send the files twice, find them three times, print both unless quiet."""
+    sent = send(running, files)
+    found = find(running)
+    if not quiet:
+        _print(sent, found)
+    return sent, found
 
 
 def gather(scratch: Path, *, slices: int) -> list[Gathered]:
@@ -82,7 +91,7 @@ def _print(sent: list[Sent], found: dict[str, int]) -> None:
             s.stored,
             s.refused.total(),
             f"{s.size / 1e6:.1f}",
-            f"{s.files / s.seconds:.0f}",
+            f"{(s.files - s.unsent) / s.seconds:.0f}",
             f"{s.size / 1e6 / s.seconds:.1f}",
         )
         for s in sent

@@ -25,15 +25,18 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # t
 from isocenter.cli.throwaway import Running
 from isocenter.datasets.gathering import Gathered
 
+_FAILED = ("00081198", "0008119A")  # Failed SOP Sequence, Other Failures Sequence (PS3.18 I.2)
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the server is on this machine
 MOST_CONTEXTS = 128  # presentation contexts of one association (PS3.8 7.1.1.13)
 
 
 @dataclass
 class Sent:
-    """What became of one round of sending."""
+    """What became of one round of sending: every file is stored or refused, those that were not sent too."""
 
     way: str
     files: int = 0
+    unsent: int = 0
     size: int = 0
     seconds: float = 0.0
     stored: int = 0
@@ -46,9 +49,11 @@ class Sent:
 
 def c_store(server: Running, files: list[Gathered], tell: Callable[[], None]) -> Sent:
     """Send every file by C-STORE, as it is, over as few associations as its contexts need."""
-    told = Sent("C-STORE")
     sendable = [file for file in files if file.transfer_syntax]
-    told.refused["no transfer syntax in its file meta information: not sent"] = len(files) - len(sendable)
+    told = Sent("C-STORE", files=len(files), unsent=len(files) - len(sendable))
+    told.refused["not sent: no transfer syntax in its file meta information"] = told.unsent
+    for _ in range(told.unsent):
+        tell()
     started = time.perf_counter()
     ordered = sorted(sendable, key=lambda f: (f.sop_class, f.transfer_syntax))
     kinds = [list(group) for _, group in groupby(ordered, key=lambda f: (f.sop_class, f.transfer_syntax))]
@@ -68,10 +73,14 @@ def _associate_and_send(
         server.dicom_host, server.dicom_port, contexts, ae_title=server.ae_title, max_pdu=0
     )
     for file in (file for group in kinds for file in group):
-        told.files += 1
-        told.size += file.size
         tell()
-        status = _send(association, file)
+        try:
+            status = _send(association, file)
+        except NotSent as error:
+            told.unsent += 1
+            told.refused[f"not sent: {error}"] += 1
+            continue
+        told.size += file.size
         if status in (0x0000, 0xB000):
             told.stored += 1
         else:
@@ -80,13 +89,17 @@ def _associate_and_send(
         association.release()
 
 
+class NotSent(Exception):
+    """The sender itself cannot send a file."""
+
+
 def _send(association: Any, file: Gathered) -> int | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             answer = association.send_c_store(file.path)
     except (ValueError, RuntimeError, AttributeError, InvalidDicomError, OSError) as error:
-        return f"the sender cannot send it: {str(error).splitlines()[0][:90]}"
+        raise NotSent(f"{type(error).__name__} {str(error)[:90]}".splitlines()[0]) from error
     if "Status" not in answer:
         return "no answer"
     comment = answer.get("ErrorComment", "")
@@ -125,13 +138,19 @@ def _post(server: Running, batch: list[Gathered], told: Sent) -> None:
     kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
     answer = _http(server, "/dicom-web/studies", b"".join(parts), {"Content-Type": kind})
     stored = answer.get("00081199", {}).get("Value", [])
-    failed = answer.get("00081198", {}).get("Value", [])
+    failed = [item for tag in _FAILED for item in answer.get(tag, {}).get("Value", [])]
     told.stored += len(stored)
     for item in failed:
-        reason = item.get("00081197", {}).get("Value", [0])[0]
-        told.refused[f"failure reason {reason:04X}"] += 1
+        told.refused[_reason(item)] += 1
     if missing := len(batch) - len(stored) - len(failed):
         told.refused["not mentioned in the answer"] += missing
+
+
+def _reason(item: dict[str, Any]) -> str:
+    """As C-STORE words it: the status, which is the failure reason here, and the comment."""
+    reason, comment = (item.get(tag, {}).get("Value", [""])[0] for tag in ("00081197", "00000902"))
+    status = f"{reason:04X}" if isinstance(reason, int) else "unknown"
+    return f"status {status} {comment}".rstrip()
 
 
 def c_find_studies(server: Running) -> int:
@@ -158,10 +177,10 @@ def _http(server: Running, path: str, body: bytes | None, headers: dict[str, str
     headers = {"Accept": "application/dicom+json", "Authorization": f"Bearer {server.token}", **headers}
     request = urllib.request.Request(server.url + path, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request) as answer:
+        with _direct.open(request) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        text = error.read()
-        if error.code == 409 and text:
-            return json.loads(text)
+        with error:
+            if error.headers.get_content_type() == "application/dicom+json":
+                return json.load(error)
         raise

@@ -139,7 +139,8 @@ def _server(data: Path) -> Iterator[Finding]:
         return
     try:
         told = json.loads(path.read_text())
-        with urllib.request.urlopen(told["url"] + "/healthz", timeout=5) as answer:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine
+        with direct.open(told["url"] + "/healthz", timeout=5) as answer:
             health = answer.status
     except (OSError, ValueError, KeyError, urllib.error.URLError) as error:
         yield Finding("server", "fail", f"its connection file is there, but it does not answer: {error}")

@@ -17,18 +17,22 @@ from isocenter.errors import BadRequest
 
 LEVELS = {"study": "studies", "series": "series", "instance": "instances"}
 FORMATS = ("table", "csv", "json", "parquet")
+FILE_FORMATS = FORMATS[1:]
 SCREEN_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked on the command line. `columns` None: those of the index."""
+    """What was asked on the command line.
+
+    `columns` None: those of the index. `format` None: as the output's name ends, a table on the screen.
+    """
 
     expression: str
     level: str
     columns: tuple[str, ...] | None
     limit: int | None
-    format: str
+    format: str | None
     output: Path | None
     count: bool
 
@@ -37,23 +41,37 @@ def run(asked: Request, *, url: str | None, token: str | None, dataset: str) -> 
     """Ask and print; exit code 0, also when nothing is found."""
     if asked.level not in LEVELS:
         raise BadRequest(f"No level {asked.level!r}", hint="one of " + ", ".join(LEVELS))
-    if asked.format not in FORMATS:
-        raise BadRequest(f"No format {asked.format!r}", hint="one of " + ", ".join(FORMATS))
-    if asked.format == "parquet" and asked.output is None and sys.stdout.isatty():
-        raise BadRequest("Parquet is binary", hint="name a file: --output studies.parquet")
+    form = _format(asked)
     with connect(url, token, dataset=dataset) as archive:
         frame: Frame = getattr(archive, LEVELS[asked.level])
         if asked.expression:
             frame = frame.where(asked.expression)
         if asked.count:
-            output.tell_json({"count": frame.count()}) if asked.format == "json" else print(frame.count())
+            output.tell_json({"count": frame.count()}) if form == "json" else print(frame.count())
             return 0
         if asked.columns:
             frame = frame.select(*asked.columns)
         if asked.limit is not None:
             frame = frame.head(asked.limit)
-        _WRITERS[asked.format](frame, asked)
+        _WRITERS[form](frame, asked)
     return 0
+
+
+def _format(asked: Request) -> str:
+    """The format that was asked for, or that the name of the output says; BadRequest when it does not fit."""
+    if asked.format is not None and asked.format not in FORMATS:
+        raise BadRequest(f"No format {asked.format!r}", hint="one of " + ", ".join(FORMATS))
+    if asked.output is None:
+        if asked.format == "parquet" and sys.stdout.isatty():
+            raise BadRequest("Parquet is binary", hint="name a file: --output studies.parquet")
+        return asked.format or "table"
+    if asked.count:
+        raise BadRequest("--count prints a number and writes no file", hint="leave --output or --count out")
+    form = asked.format or asked.output.suffix.lower().removeprefix(".")
+    if form not in FILE_FORMATS:
+        hint = "one of --format " + ", ".join(FILE_FORMATS) + ", or a name that ends so"
+        raise BadRequest(f"{asked.output} is to be written in which format?", hint=hint)
+    return form
 
 
 def _table(frame: Frame, asked: Request) -> None:
@@ -64,10 +82,10 @@ def _table(frame: Frame, asked: Request) -> None:
 
 
 def _csv(frame: Frame, asked: Request) -> None:
-    if asked.output is not None:
-        frame.to_csv(str(asked.output))
-    else:
-        sys.stdout.write(frame.to_csv() or "")
+    """As it comes from the server, in blocks."""
+    with _opened(asked, "wb") as file:
+        frame.to_csv(file)
+        file.flush()
 
 
 def _json(frame: Frame, asked: Request) -> None:

@@ -11,18 +11,19 @@ import tempfile
 from pathlib import Path
 
 from isocenter.cli import output
-from isocenter.cli.demo import gather, send
+from isocenter.cli.demo import gather, show
 from isocenter.cli.throwaway import server
 from isocenter.errors import NotFound
 
 
-def run(*, notebook: Path | None, data: Path | None, browser: bool) -> int:
+def run(*, notebook: Path | None, data: Path | None, browser: bool, slices: int) -> int:
     """Serve until JupyterLab ends; its exit code.
 
     Args:
         notebook: what to open first.
         data: serve this folder as it is; a throw-away one with the demonstration files when absent.
         browser: let JupyterLab open a browser.
+        slices: of the generated head CT.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise NotFound(
@@ -34,8 +35,7 @@ def run(*, notebook: Path | None, data: Path | None, browser: bool) -> int:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-files-")))
         running = stack.enter_context(server(data))
         if data is None:
-            output.err.print("Sending the demonstration files", style="dim")
-            send(running, gather(scratch, slices=40))
+            show(running, gather(scratch, slices=slices))
         output.err.print(f"The server is at {running.url}; Ctrl-C ends it with JupyterLab", style="dim")
         return _jupyter(notebook, running.environment(), browser=browser)
 
@@ -46,7 +46,14 @@ def _jupyter(notebook: Path | None, environment: dict[str, str], *, browser: boo
         command.append("--no-browser")
     if os.geteuid() == 0:
         command.append("--allow-root")  # who runs this as root has decided so; JupyterLab would only refuse
-    process = subprocess.Popen(command, env=environment)
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            return _wait(process)
+        finally:
+            process.terminate()  # nothing to one that has ended
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
     while True:
         try:
             return process.wait()

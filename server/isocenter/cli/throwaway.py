@@ -1,4 +1,8 @@
-"""A server of its own on a folder of its own, for demonstrations and tests: `isocenter serve` as a child."""
+"""A server of its own on a folder of its own, for demonstrations and tests: `isocenter serve` as a child.
+
+Nobody meets it by accident: its runtime folder is its own, so that neither `isocenter.connect()` nor a
+command that names no address finds it. Ctrl-C does not reach it either: who started it decides when it ends.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from isocenter.errors import Unavailable
@@ -51,17 +57,43 @@ def server(data: Path | None = None, *, workers: int = 2, log: Path | None = Non
         Unavailable: it did not start or did not stop; its last words are in the hint.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_ended_by_signals())
+        runtime = stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-"))
         if data is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="isocenter-"))
-            data = Path(folder)
+            data = Path(runtime, "data")
         words = stack.enter_context(open(log, "w+b") if log else tempfile.TemporaryFile())  # noqa: SIM115
         command = [sys.executable, "-m", "isocenter", "serve", "--data", str(data)]
         command += ["--http-port", "0", "--dicom-port", "0", "--workers", str(workers)]
-        process = subprocess.Popen(command, stdout=words, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            stdout=words,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "XDG_RUNTIME_DIR": runtime},
+            start_new_session=True,
+        )
         try:
             yield _wait(process, data, words.fileno())
         finally:
             _stop(process)
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) end the block as an exception does: the server is stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _wait(process: subprocess.Popen[bytes], data: Path, words: int) -> Running:

@@ -92,8 +92,10 @@ def _environment_token(url: str) -> str | None:
 def _published(token: str | None, tried: list[str]) -> Iterator[_Candidate]:
     """The servers of this user on this machine, the one started last first."""
     folder = runtime_folder()
+    if folder is None:
+        tried.append("connection files: this user has no home folder")
     files = sorted(_files(folder), key=_started, reverse=True)
-    if not files:
+    if folder and not files:
         tried.append(f"connection files: none in {folder}")
     for file in files:
         yield from _file(file, token, tried)
@@ -109,14 +111,21 @@ def _file(file: Path, token: str | None, tried: list[str]) -> Iterator[_Candidat
         yield _Candidate(str(told["url"]), token or _text(told.get("token")), str(file))
 
 
-def runtime_folder() -> Path:
-    """Where servers of this user leave links to their connection files."""
+def runtime_folder() -> Path | None:
+    """Where servers of this user leave links to their connection files; None without a home folder."""
     if told := os.environ.get("XDG_RUNTIME_DIR"):
         return Path(told) / "isocenter"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "isocenter"
+    if told := os.environ.get("XDG_STATE_HOME"):
+        return Path(told) / "isocenter"
+    try:
+        return Path.home() / ".local" / "state" / "isocenter"
+    except RuntimeError:
+        return None
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
     try:
         return list(folder.glob("*.json"))
     except OSError:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from isocenter.client.display.html import Preview, table_html
 from isocenter.client.options import options
@@ -90,14 +92,16 @@ class Table(ABC):
                 if line.strip():
                     yield json.loads(line)
 
-    def to_csv(self, path: str | None = None) -> str | None:
-        """The rows as CSV: into a file, or as text when no path is given."""
+    def to_csv(self, path: str | os.PathLike[str] | IO[bytes] | None = None) -> str | None:
+        """The rows as CSV in UTF-8: into a file, by its path or open for bytes; without one, as text."""
         with self.request(CSV) as response:
             if path is None:
                 return response.readall().decode("utf-8")
-            with open(path, "wb") as file:
-                while block := response.read(1 << 20):
-                    file.write(block)
+            if isinstance(path, (str, os.PathLike)):
+                with open(path, "wb") as file:
+                    shutil.copyfileobj(response, file, _BUFFER)
+            else:
+                shutil.copyfileobj(response, path, _BUFFER)
         return None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import socket
 import ssl
 import threading
@@ -18,11 +19,12 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from isocenter.client.options import options
-from isocenter.errors import IsocenterError, Timeout, Unauthorized, Unavailable, from_json
+from isocenter.errors import BadRequest, IsocenterError, Timeout, Unauthorized, Unavailable, from_json
 
 Body = bytes | Callable[[], Iterable[bytes]] | None
 
 _STALE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+_TOKEN = re.compile(r"[!-~]*")
 _IDLE = 8
 _LEFT_OVER = 4096
 _BLOCK = 1 << 18
@@ -127,15 +129,19 @@ class Transport:
     Args:
         url: `http://host:port`, `https://…`, either with a path before our routes (a proxy), or
             `http+unix://` followed by the percent-encoded path of a socket (`unix:/path` works too).
-        token: bearer token, if any.
+        token: bearer token, if any; white space around it is not part of it.
         verify: whether certificates are checked; the path of a PEM file names the authorities.
+
+    Raises:
+        Unavailable: the URL is none of a server.
+        BadRequest: the token is none.
     """
 
     def __init__(
         self, url: str, token: str | None = None, *, verify: bool | str | os.PathLike[str] = True
     ) -> None:
         self.url = url.rstrip("/")
-        self.token = token
+        self.token = _token(token)
         self._scheme, self._host, self._port, self._prefix = _parts(self.url)
         self._tls = _tls(verify) if self._scheme == "https" else None
         self._idle: list[http.client.HTTPConnection] = []
@@ -293,12 +299,26 @@ def _parts(url: str) -> tuple[str, str, int | None, str]:
     """Scheme (http, https, unix), host or socket path, port, and the path before ours."""
     if url.startswith("unix:"):
         return "unix", url.removeprefix("unix:").replace("//", "/", 1), None, ""
-    split = urlsplit(url)
-    if split.scheme == "http+unix":
-        return "unix", unquote(split.netloc), None, split.path
-    if split.scheme not in ("http", "https") or not split.hostname:
+    try:
+        split = urlsplit(url)
+        if split.scheme == "http+unix":
+            return "unix", unquote(split.netloc), None, split.path
+        host, port = split.hostname or "", split.port
+        known = split.scheme in ("http", "https") and bool(host.encode("idna"))
+    except ValueError:  # brackets that do not close, a port that is none, a host that is no name
+        known = False
+    if not known:
         raise Unavailable(f"{url!r} is no address of a server", hint="write http://127.0.0.1:8042")
-    return split.scheme, split.hostname, split.port, quote(split.path, safe="/%")
+    return split.scheme, host, port, quote(split.path, safe="/%")
+
+
+def _token(told: str | None) -> str | None:
+    """A token as a header carries it (RFC 6750); one that does not fit is not repeated in the error."""
+    token = (told or "").strip()
+    if not _TOKEN.fullmatch(token):
+        hint = "a token is one line of letters, digits and some signs; was more than it copied?"
+        raise BadRequest("What was given as a token is none", hint=hint)
+    return token or None
 
 
 def _tls(verify: bool | str | os.PathLike[str]) -> ssl.SSLContext:

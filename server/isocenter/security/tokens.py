@@ -114,8 +114,8 @@ class Tokens:
             raise BadRequest("A token needs a name", hint="say what it is for")
         if expires_in is not None and not 0 < expires_in <= LONGEST:
             raise BadRequest("A token expires in the future, within a hundred years, or never")
-        secret, now = new_secret(), time.time()
-        expires = None if expires_in is None else now + expires_in
+        secret, now = new_secret(), round(time.time(), 6)
+        expires = None if expires_in is None else round(now + expires_in, 6)
         made = Token(secrets.token_hex(4), name.strip(), role, tuple(sorted(set(datasets))), now, expires)
         with self._state.write() as connection:
             connection.execute(insert(table).values(**_row(made), digest=digest_of(secret)))
@@ -181,8 +181,8 @@ def _row(token: Token) -> dict[str, Any]:
         "name": token.name,
         "role": token.role.value,
         "datasets": json.dumps(token.datasets),
-        "created": int(token.created * 1e6),
-        "expires": None if token.expires is None else int(token.expires * 1e6),
+        "created": round(token.created * 1e6),
+        "expires": None if token.expires is None else round(token.expires * 1e6),
     }
 
 

@@ -32,7 +32,7 @@ def test_a_token_is_not_sent_to_another_server_than_its_own(server, monkeypatch)
 
 
 def test_the_file_that_a_server_writes(server, tmp_path):
-    server.token = "of this start"
+    server.token = "of-this-start"
     with published(tmp_path / "data", {"url": server.url, "token": server.token, "pid": os.getpid()}):
         for arguments in ({}, {"url": server.url}, {"data": tmp_path / "data"}):
             with isocenter.connect(**arguments) as archive:
@@ -46,6 +46,32 @@ def test_client_and_server_agree_on_the_runtime_folder(monkeypatch, tmp_path):
     assert runtime_folder() == written_to()
     monkeypatch.delenv("XDG_STATE_HOME")
     assert runtime_folder() == written_to()
+
+
+def test_a_user_without_a_home_folder_serves_and_connects_by_address(server, tmp_path):
+    program = (
+        "import os, sys; from pathlib import Path; import isocenter\n"
+        "from isocenter.connection_file import published, runtime_folder\n"
+        "assert runtime_folder() is None\n"
+        "with published(Path(sys.argv[1]), {'url': sys.argv[2], 'pid': os.getpid()}):\n"
+        "    isocenter.connect(sys.argv[2])\n"
+        "    isocenter.connect(data=sys.argv[1])\n"
+        "    try: isocenter.connect()\n"
+        "    except isocenter.errors.Unavailable as error: print(error)\n"
+    )
+    # A service account: no HOME, and a user id that no account has.
+    patched = "import pwd\ndef nobody(uid): raise KeyError(uid)\npwd.getpwuid = nobody\n"
+    env = {n: v for n, v in os.environ.items() if n != "HOME" and not n.startswith("XDG_")}
+    told = subprocess.run(
+        [sys.executable, "-c", patched + program, str(tmp_path / "data"), server.url],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "this user has no home folder" in told.stdout
 
 
 def test_the_server_started_last_is_taken_and_dead_ones_passed_over(server, tmp_path):

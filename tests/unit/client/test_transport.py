@@ -10,7 +10,7 @@ import pytest
 import isocenter
 from isocenter.client.archive import Archive
 from isocenter.client.transport import Transport
-from isocenter.errors import Forbidden, IsocenterError, Timeout, Unauthorized, Unavailable
+from isocenter.errors import BadRequest, Forbidden, IsocenterError, Timeout, Unauthorized, Unavailable
 
 
 def test_connections_are_kept(archive, server):
@@ -61,6 +61,23 @@ def test_the_token_is_sent_and_its_refusal_explained(server):
         assert archive.series.count() == 25
     assert "secret" not in repr(archive)
     assert "secret" not in repr(archive.transport)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost:8042", "http://localhost:99999", "http://[::1", "http://", "http://" + "a" * 64, "ftp://x"],
+)
+def test_an_address_that_is_none_is_told(url):
+    with pytest.raises(Unavailable, match="is no address of a server"):
+        Transport(url)
+
+
+@pytest.mark.parametrize("token", ["iso_a\niso_b", "iso_ü", "iso a"])
+def test_a_token_that_no_header_carries_is_refused_and_not_repeated(token):
+    with pytest.raises(BadRequest) as told:
+        Transport("http://127.0.0.1:1", token)
+    assert "iso" not in str(told.value)
+    assert Transport("http://127.0.0.1:1", " iso_a\n").token == "iso_a"
 
 
 def test_an_upload_that_is_refused_at_once_tells_why(server):
