@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from isocenter.errors import Unavailable
+from isocenter.index import worklist
 from isocenter.index.database import Database
 from isocenter.index.migrate import prepare
 from isocenter.index.reader import Reader
@@ -14,6 +15,8 @@ from isocenter.index.sqlite import Sqlite
 from isocenter.index.writer import Writer
 
 _POSTGRES = ("postgresql://", "postgres://")
+_DECLARED = (worklist,)
+"""Modules that add tables to the schema: an index is opened only when all are known."""
 
 
 @dataclass(frozen=True, slots=True)
