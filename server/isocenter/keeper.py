@@ -24,6 +24,7 @@ from isocenter.child import Child
 from isocenter.config import Settings
 from isocenter.errors import IsocenterError
 from isocenter.supervisor import Sockets
+from isocenter.worklist.workitems import Worklist
 
 LOOK = 1.0
 """Seconds between two looks at what is due."""
@@ -156,7 +157,9 @@ class Keeper:
         def trim_changes() -> int:
             return dataset.index.writer.trim_changes(self._archive.settings.index.changes_kept)
 
+        restarted = Worklist(dataset.index).announce_restart
         return [
+            Turn("restart", math.inf, _always, restarted, last=-math.inf),  # once
             Turn("snapshot", 0.0, lambda: _has_pending_snapshot(dataset), dataset.complete_snapshots),
             Turn("flush", 0.0, flush_is_due, dataset.flush),
             Turn("compaction", COMPACT, _always, lambda: dataset.compact(), repeats=True),

@@ -10,6 +10,8 @@ from isocenter.dicom.attributes import COMPUTED, INDEX, lookup
 from isocenter.dicom.levels import Level
 from isocenter.dimse import models, status
 from isocenter.network import negotiation
+from isocenter.worklist import states
+from isocenter.worklist.attributes import REQUIREMENTS
 
 
 def tables() -> dict[str, str]:
@@ -22,6 +24,8 @@ def tables() -> dict[str, str]:
         "statuses": _statuses(),
         "rejections": _rejections(),
         "limits": _limits(),
+        "workitem-states": _workitem_states(),
+        "workitem-attributes": _workitem_attributes(),
     }
 
 
@@ -100,6 +104,29 @@ def _rejections() -> str:
     ]
     rows = [(str(r.result), str(r.source), str(r.reason), text) for r, text in told]
     return _table(("result", "source", "reason", "when"), rows)
+
+
+def _workitem_states() -> str:
+    columns = tuple(states.State)
+
+    def cell(found: states.Cell) -> str:
+        if found.status:
+            return f"{found.status:04X}"
+        return "reported" if found.asks else ", then ".join(found.through)
+
+    rows = []
+    for (request, correct), row in states.TABLE.items():
+        lock = "" if (request, False) not in states.TABLE else " with the lock" if correct else " without it"
+        rows.append((f"{request}{lock}", *(cell(row[state]) for state in columns)))
+    return _table(("request", *(state or "none" for state in columns)), rows)
+
+
+def _workitem_attributes() -> str:
+    rows = [
+        (row.keyword, f"`{row.tag}`", row.create.replace("0", "empty"), row.set, row.final, row.returned)
+        for row in REQUIREMENTS.values()
+    ]
+    return _table(("attribute", "tag", "N-CREATE", "N-SET", "final", "returned"), rows)
 
 
 def _limits() -> str:

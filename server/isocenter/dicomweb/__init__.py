@@ -1,6 +1,6 @@
-"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS (row 8)."""
+"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS (row 8)."""
 
-from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies
+from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies, subscribers, ups
 from isocenter.http.application import Route
 
 routes: list[Route] = [
@@ -9,4 +9,6 @@ routes: list[Route] = [
     *metadata.routes,
     *frames.routes,
     *bulkdata.routes,
+    *ups.routes,
+    *subscribers.routes,
 ]

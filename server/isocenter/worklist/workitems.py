@@ -175,10 +175,15 @@ class Worklist:
                 self._go(session, replace(item, transaction_uid=new_uid()), document, found)
         return found.status
 
-    def search(self, predicate: Predicate, *, limit: int | None = None, offset: int = 0) -> list[Json]:
+    def search(
+        self, predicate: Predicate, *, limit: int | None = None, offset: int = 0
+    ) -> tuple[list[Json], int]:
         """The workitems that satisfy a predicate (C-FIND), by scheduled start, then age.
 
         Every one is looked at, save that a wanted state is looked up.
+
+        Returns:
+            Those of the page, and how many come after it.
         """
         found: list[Json] = []
         passed = 0
@@ -190,9 +195,7 @@ class Worklist:
                 passed += 1
                 if passed > offset and (limit is None or len(found) < limit):
                     found.append(document)
-                if limit is not None and len(found) >= limit:
-                    break
-        return found
+        return found, max(passed - offset - len(found), 0)
 
     def _go(self, session: Session, item: Workitem, document: Json, found: Cell) -> None:
         """Enter each state of the cell, and report it."""
@@ -238,6 +241,11 @@ class Worklist:
         with self._database.read() as session:
             last = worklist.delivered(session, aetitle) if after is None else after
             return worklist.events(session, aetitle, last)
+
+    def last_delivered(self, aetitle: str) -> int:
+        """The last event that a subscriber was sent, 0 when none was."""
+        with self._database.read() as session:
+            return worklist.delivered(session, aetitle)
 
     def delivered(self, aetitle: str, event_id: int) -> None:
         """Remember that a subscriber was sent events up to this one."""

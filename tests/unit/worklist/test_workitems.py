@@ -29,7 +29,7 @@ def kinds(worklist: Worklist, aetitle: str = "WATCHER") -> list[int]:
 
 
 def found(worklist: Worklist, **keys: str) -> list[str]:
-    return [one["00080018"]["Value"][0] for one in worklist.search(match_all(keys, QIDO))]
+    return [one["00080018"]["Value"][0] for one in worklist.search(match_all(keys, QIDO))[0]]
 
 
 class TestCreate:
@@ -178,7 +178,10 @@ class TestSearch:
         assert found(worklist, **keys) == uids
 
     def test_a_page_of_it(self, worklist: Worklist) -> None:
-        page = worklist.search(match_all({}, QIDO), limit=1, offset=1)
+        page, remaining = worklist.search(match_all({}, QIDO), limit=1, offset=0)
+        assert remaining == 1
+        page, remaining = worklist.search(match_all({}, QIDO), limit=1, offset=1)
+        assert remaining == 0
         assert [one["00080018"]["Value"][0] for one in page] == ["1.2"]
 
 
