@@ -280,8 +280,10 @@ class Suspension(WorklistHandler):
 routes = [
     (ROOT + r"/workitems/?", Workitems),
     (ROOT + WORKITEM, OneWorkitem),
-    (ROOT + WORKITEM + r"/state(?:/" + AETITLE + r")?", WorkitemState),
-    (ROOT + WORKITEM + r"/cancelrequest(?:/" + AETITLE + r")?", CancelRequest),
+    (ROOT + WORKITEM + r"/state", WorkitemState),
+    (ROOT + WORKITEM + r"/state/" + AETITLE, WorkitemState),
+    (ROOT + WORKITEM + r"/cancelrequest", CancelRequest),
+    (ROOT + WORKITEM + r"/cancelrequest/" + AETITLE, CancelRequest),
     (ROOT + WORKITEM + r"/subscribers/" + AETITLE, Subscriber),
     (ROOT + WORKITEM + r"/subscribers/" + AETITLE + r"/suspend", Suspension),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from workitem_documents import performed, workitem
 
@@ -25,6 +27,14 @@ PRINTED = [
     ("CANCELED", True, "C307", "C310", "CANCELED", "C300", "B304"),
     ("CANCELED", False, "C307", "C301", "C301", "C301", "C301"),
 ]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """One database is enough: the table does not know of them."""
+    return tmp_path / "index.db"
+
+
 STATES = ("", "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED")
 CELLS = [
     pytest.param(request, correct, state, wanted, id=f"{request}-{correct}-{state or 'none'}")
