@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
 from isocenter.dicom import uids
+from isocenter.dicom._limits import DEFAULT as LIMITS
 from isocenter.dicom.header import Element, Header, PixelData, read_header
 from isocenter.dicom.reencode import PIECE, CannotTranscode, Writer
-from isocenter.errors import UnreadableObject
+from isocenter.errors import IsocenterError, UnreadableObject
 
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
 _PHOTOMETRIC, _FRAMES, _PLANAR = 0x00280004, 0x00280008, 0x00280006
@@ -53,11 +54,21 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
     """
     if wanted not in _TARGETS:
         raise CannotTranscode("Only Explicit and Implicit VR Little Endian are written")
+    try:
+        _to_file(source, offset, transfer_syntax, wanted, target)
+    except (IsocenterError, OSError):
+        raise
+    except Exception as error:  # damaged objects make decoders and readers raise whatever they like
+        raise CannotTranscode(f"The object cannot be read to its end ({type(error).__name__})") from error
+
+
+def _to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target: str) -> None:
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         file: BinaryIO = stack.enter_context(open(source, "rb"))
         if uids.is_deflated(transfer_syntax):
-            whole = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))
+            folder = os.path.dirname(target)
+            whole = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile(dir=folder)))
             _inflate(file, offset, whole)
             file = whole
             header = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
@@ -289,14 +300,37 @@ def _end_of_fragments(file: BinaryIO, offset: int) -> int:
 
 def _inflate(file: BinaryIO, offset: int, target: BinaryIO) -> None:
     """The inflated data set into a file of its own, since offsets count in it."""
-    stream = zlib.decompressobj(-15)
-    file.seek(offset)
-    while (piece := file.read(PIECE)) and not stream.eof:
-        while piece:
-            target.write(stream.decompress(piece, PIECE))
-            piece = stream.unconsumed_tail
-    target.write(stream.flush())
+    try:
+        try:
+            made = _inflated(file, offset, target, -zlib.MAX_WBITS)
+        except zlib.error:  # some writers leave the zlib header in, against PS3.5 A.5
+            target.seek(0)
+            made = _inflated(file, offset, target, zlib.MAX_WBITS)
+    except zlib.error as error:
+        raise CannotTranscode("The deflated data set is damaged") from error
+    target.truncate(made)
     target.seek(0)
+
+
+def _inflated(file: BinaryIO, offset: int, target: BinaryIO, wbits: int) -> int:
+    """Inflate to the end of the stream, within the limits of headers; how many bytes it has."""
+    stream = zlib.decompressobj(wbits)
+    file.seek(offset)
+    taken = made = 0
+    piece = b""
+    while not stream.eof:
+        if not piece:
+            piece = file.read(PIECE)
+            taken += len(piece)
+        inflated = stream.decompress(piece, PIECE)
+        if not piece and not inflated:
+            raise CannotTranscode("The deflated data set ends before its end")
+        made += len(inflated)
+        if made > LIMITS.inflate_free + LIMITS.inflate_ratio * taken:
+            raise CannotTranscode("The deflated data set inflates beyond its limit")
+        target.write(inflated)
+        piece = stream.unconsumed_tail
+    return made
 
 
 __all__ = ["CannotTranscode", "to_file"]

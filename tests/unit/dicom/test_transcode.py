@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import tempfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,16 @@ from typing import Any
 import numpy as np
 import pydicom.data
 import pytest
+from data_sets import data_set, part10
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 
 from isocenter.dicom import transcode, uids
+from isocenter.dicom._limits import Limits
 from isocenter.dicom.header import read_header
 from isocenter.dicom.reencode import CannotTranscode
+from isocenter.errors import UnreadableObject
 
 EXPLICIT, IMPLICIT = uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN
 BOTH = pytest.mark.parametrize("wanted", [EXPLICIT, IMPLICIT], ids=["explicit", "implicit"])
@@ -149,3 +155,54 @@ def test_odd_values_are_not_quoted_in_logs(
     assert b"x?" in (tmp_path / "copy").read_bytes()
     assert not caplog.records
     assert not recwarn.list
+
+
+def _deflated(data_set: bytes, folder: Path, *, wrapped: bool = False) -> tuple[Path, int]:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)
+    raw = part10(squeeze.compress(data_set) + squeeze.flush(), uids.DEFLATED_LITTLE_ENDIAN)
+    (folder / "deflated.dcm").write_bytes(raw)
+    (folder / "copy").touch()
+    with open(folder / "deflated.dcm", "rb") as file:
+        return folder / "deflated.dcm", read_header(file).data_set_offset
+
+
+def _inflated(path: Path, offset: int) -> bytes:
+    copy = path.parent / "copy"
+    transcode.to_file(str(path), offset, uids.DEFLATED_LITTLE_ENDIAN, EXPLICIT, str(copy))
+    return copy.read_bytes()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_deflated_data_set_is_inflated(tmp_path: Path, wrapped: bool) -> None:
+    raw = data_set(pixels=random.Random(3).randbytes(3_000_000))
+    assert _inflated(*_deflated(raw, tmp_path, wrapped=wrapped)) == raw
+
+
+def test_damaged_deflated_objects_say_so_whatever_is_wrong(tmp_path: Path) -> None:
+    path, offset = _deflated(data_set(pixels=random.Random(3).randbytes(30_000)), tmp_path)
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) - cut] for cut in (1, 10, 1000, 30_000)]
+    for at in range(offset, offset + 300, 10):
+        damaged.append(whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :])
+    for raw in damaged:
+        path.write_bytes(raw)
+        try:
+            _inflated(path, offset)
+        except UnreadableObject:
+            continue
+
+
+def test_what_inflates_beyond_all_measure_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcode, "LIMITS", Limits(inflate_free=100_000))
+    path, offset = _deflated(data_set(pixels=bytes(1_000_000)), tmp_path)
+    with pytest.raises(CannotTranscode, match="beyond its limit"):
+        _inflated(path, offset)
+
+
+def test_nothing_is_written_outside_the_folder_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert _inflated(*_deflated(data_set(), tmp_path)) == data_set()
