@@ -84,7 +84,12 @@ class DicomLimits(_Part):
     between_pdus: float = Field(60.0, gt=0, description="between PDUs of one message")
     idle: float = Field(600.0, gt=0, description="idle association")
     release: float = Field(5.0, gt=0, description="waiting for a release or an abort to be answered")
+    keep_alive: float = Field(60.0, gt=0, description="silence until TCP asks whether the peer is there")
     max_pdu: int = Field(131072, ge=4096, description="announced maximum length of a P-DATA-TF PDU")
+    max_pdu_sent: int = Field(
+        1024 * 1024, ge=4096, description="longest P-DATA-TF PDU sent, also to a peer that names no maximum"
+    )
+    identifier: int = Field(2 * 1024 * 1024, ge=4096, description="largest identifier of a query or retrieve")
     associations: int = Field(256, gt=0, description="concurrent associations of one worker")
     associate_rq: int = Field(256 * 1024, ge=1024, description="largest A-ASSOCIATE-RQ")
     find_matches: int = Field(100_000, gt=0, description="most matches of one C-FIND")

@@ -80,9 +80,13 @@ def _statuses() -> str:
         ("all", status.PROCESSING_FAILURE, "anything else"),
         ("C-FIND", status.PENDING, "a match"),
         ("C-FIND", status.PENDING_WITHOUT_OPTIONAL_KEYS, "a match; an optional key was not supported"),
-        ("C-FIND", status.OUT_OF_RESOURCES, "more matches than allowed; those before it hold"),
+        (
+            "C-FIND",
+            status.OUT_OF_RESOURCES,
+            "more matches than allowed; those before it hold; or as of C-STORE",
+        ),
         ("C-FIND, C-MOVE, C-GET", status.CANCELLED, "cancelled"),
-        ("C-MOVE, C-GET", status.CANNOT_COUNT_MATCHES, "the matches cannot be counted"),
+        ("C-MOVE, C-GET", status.CANNOT_COUNT_MATCHES, "no space, or the index is locked: try again later"),
         ("C-MOVE, C-GET", status.CANNOT_SEND, "nothing could be sent"),
         ("C-MOVE", status.DESTINATION_UNKNOWN, "no peer of this AE title"),
         ("C-MOVE, C-GET", status.SOME_FAILED, "one or more sub-operations failed; their UIDs are listed"),
@@ -131,7 +135,7 @@ def _workitem_attributes() -> str:
 
 def _limits() -> str:
     rows = [
-        (f"`dicom.limits.{name}`", f"{field.default:g}", field.description or "")
+        (f"`dicom.limits.{name}`", f"{field.default:.16g}", field.description or "")
         for name, field in DicomLimits.model_fields.items()
     ]
     return _table(("setting", "default", "meaning"), rows)

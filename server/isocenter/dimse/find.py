@@ -1,12 +1,11 @@
 """C-FIND as SCP (PS3.4 C.4.1): Patient Root and Study Root, every level, hierarchical and relational.
 
-Keys become the one predicate tree; matches come from the index in batches made in a thread, so that neither
-100,000 of them nor a slow peer holds the loop or fills the memory. Not here: worklists.
+Keys become the one predicate tree; matches are made in a thread and wait in a spool, so that neither 100,000
+of them nor a slow peer holds the loop, the index or the memory. Not here: worklists.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from isocenter.dimse import models, status
 from isocenter.dimse.identifier import Identifier, Unfit, parse
 from isocenter.dimse.models import Model
 from isocenter.dimse.session import Session
+from isocenter.dimse.spool import Batch, Spool
 from isocenter.errors import InvalidValue, IsocenterError
 from isocenter.index.selection import selectable
 from isocenter.network.identifiers import Form, Key
@@ -57,10 +57,7 @@ class Query:
 async def answer(session: Session, message: Message, model: Model) -> None:
     """Answer a C-FIND-RQ: pending matches, then the final status."""
     try:
-        if session.association.answer.supports(model.uid, models.FUZZY):
-            query = await asyncio.to_thread(prepare, session, message, model)  # it reads names from the index
-        else:
-            query = prepare(session, message, model)
+        query = await session.around.in_thread(prepare, session, message, model)
         code, comment = await _matches(session, message, query)
     except Unfit as error:
         code, comment = error.dimse_status, error.message
@@ -70,7 +67,7 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         return
     except IsocenterError as error:
         _log.warning("C-FIND from %s failed: %s", session.calling_ae, error)
-        code, comment = status.of_error(error)
+        code, comment = status.of_query_error(error)
     session.answer(message, code, comment)
 
 
@@ -87,6 +84,7 @@ def prepare(session: Session, message: Message, model: Model) -> Query:
     missing = identifier.missing_above(model.root)
     if missing and not (relational or session.around.settings.lenient_relational):
         raise Unfit(status.DOES_NOT_MATCH_SOP_CLASS, f"{missing[0]} is needed at this level")
+    # Multiple values match also where it was not agreed on: a list can mean nothing else (C.2.2.2.8).
     rules = matching.Rules(
         fuzzy=agreed.supports(model.uid, models.FUZZY),
         combined_datetime=agreed.supports(model.uid, models.COMBINED_DATE_TIME),
@@ -161,10 +159,11 @@ async def _matches(session: Session, message: Message, query: Query) -> tuple[in
     """Send every match; the final status and its comment."""
     most = session.around.settings.limits.find_matches
     pending = pack_command(response(message.command, query.status, data_set=True))
-    batches = _Batches(session, query, most + 1)
+    made = _batches(session, query, most + 1)
+    spool = Spool(made, session.around.scratch, session.around.start)
     sent = 0
     try:
-        while batch := await batches.next():
+        while batch := await spool.next():
             for identifier in batch:
                 if message.cancelled:
                     return status.CANCELLED, ""
@@ -174,7 +173,7 @@ async def _matches(session: Session, message: Message, query: Query) -> tuple[in
                 sent += 1
             await session.association.drained()
     finally:
-        await batches.close()
+        await spool.close()
     if message.cancelled:
         return status.CANCELLED, ""
     return status.SUCCESS, ""
@@ -188,42 +187,14 @@ def _rows(session: Session, query: Query, most: int) -> Iterator[Mapping[str, An
     return session.dataset.find(query.level, query.predicate, limit=most)
 
 
-class _Batches:
-    """Packed matches, a batch at a time, each made in a thread while the one before is sent."""
-
-    def __init__(self, session: Session, query: Query, most: int) -> None:
-        self._rows: Iterator[Mapping[str, Any]] | None = None
-        self._session = session
-        self._query = query
-        self._most = most
-        self._size = _FIRST_BATCH
-        self._ahead: asyncio.Future[list[bytes]] | None = None
-        self._over = False
-
-    async def next(self) -> list[bytes]:
-        """The next batch, empty at the end."""
-        if self._ahead is None:
-            self._ahead = asyncio.ensure_future(asyncio.to_thread(self._make))
-        batch = await self._ahead
-        self._ahead = None if self._over else asyncio.ensure_future(asyncio.to_thread(self._make))
-        return batch
-
-    def _make(self) -> list[bytes]:
-        if self._over:
-            return []
-        if self._rows is None:
-            self._rows = _rows(self._session, self._query, self._most)
-        batch = [self._query.pack(row) for row in islice(self._rows, self._size)]
-        self._over = len(batch) < self._size
-        self._size = _BATCH
-        return batch
-
-    async def close(self) -> None:
-        """Stop, and give the index back what the query holds."""
-        if self._ahead is not None:
-            await asyncio.wait([self._ahead])
-            if not self._ahead.cancelled():
-                self._ahead.exception()
-        self._over = True
-        if isinstance(self._rows, Generator):
-            await asyncio.to_thread(self._rows.close)
+def _batches(session: Session, query: Query, most: int) -> Iterator[Batch]:
+    """Packed matches, a few first: a peer shows them while the rest is made."""
+    rows = _rows(session, query, most)
+    try:
+        size = _FIRST_BATCH
+        while batch := [query.pack(row) for row in islice(rows, size)]:
+            yield batch
+            size = _BATCH
+    finally:
+        if isinstance(rows, Generator):
+            rows.close()  # gives the index back what the query holds

@@ -26,14 +26,16 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         instances = await wanted(session, message, model)
         retrieval = Retrieval(session, message, instances)
         async with retrieval.reporting():
-            await retrieval.send(session.association, instances)
+            done = await retrieval.send(session.association, instances)
+            if not message.cancelled:
+                retrieval.fail(instances[done:])
     except Unfit as error:
         session.answer(message, error.dimse_status, error.message)
     except AssociationLost:
         return
     except IsocenterError as error:
         _log.warning("C-GET from %s failed: %s", session.calling_ae, error)
-        code, comment = status.of_error(error)
+        code, comment = status.of_retrieve_error(error)
         session.answer(message, code, comment)
     else:
         retrieval.finish()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isocenter.dicom import charset
+from isocenter.dicom._limits import Limits
 from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Element, read_header, text_of_value
 from isocenter.dicom.levels import Level
@@ -21,6 +22,9 @@ from isocenter.network.identifiers import Key
 
 _CHARACTER_SET = lookup("SpecificCharacterSet").tag
 _GROUP_LENGTH = 0x0000FFFF  # element number 0000 of any group
+_NOT_MATCHED = ("TimezoneOffsetFromUTC",)
+_LIMITS = Limits(depth=16, elements=4096)
+"""Of an identifier: many times what any requester asks for, read in a fraction of a second."""
 
 
 class Unfit(BadRequest):
@@ -41,12 +45,14 @@ class Identifier:
     """A request's identifier, decoded.
 
     `keys` maps keyword (or `GGGGEEEE`) to text, multiple values joined by backslash, or for a sequence to
-    its items; the Query/Retrieve level, character set and time zone of the request are not among them.
+    its items; the Query/Retrieve level, character set and time zone of the request are not among them. `said`
+    names those of them that answers show nevertheless.
     """
 
     level: Level
     keys: dict[str, KeyValue]
     character_set: str
+    said: tuple[str, ...] = ()
 
     def text(self, name: str) -> str:
         """The text of a key, empty when it is absent or a sequence."""
@@ -59,7 +65,8 @@ class Identifier:
 
     def requested(self) -> tuple[Key, ...]:
         """The keys to be written in answers."""
-        return tuple(_requested(name, value) for name, value in self.keys.items())
+        keys = [_requested(name, value) for name, value in self.keys.items()]
+        return (*keys, *map(Key, self.said))
 
     def missing_above(self, root: Root) -> tuple[str, ...]:
         """Unique keys of the levels above that have not one value: a hierarchical request needs them."""
@@ -76,7 +83,7 @@ def parse(data: bytes | None, transfer_syntax: str, root: Root, assume_charset: 
     if not data:
         raise Unfit(status.CANNOT_UNDERSTAND, "there is no identifier")
     try:
-        elements = read_header(data, transfer_syntax=transfer_syntax).tree()
+        elements = read_header(data, transfer_syntax=transfer_syntax, limits=_LIMITS).tree()
     except UnreadableObject as error:
         raise Unfit(status.CANNOT_UNDERSTAND, "the identifier cannot be read") from error
     terms = next((element.value for element in elements if element.tag == _CHARACTER_SET), None)
@@ -89,7 +96,8 @@ def parse(data: bytes | None, transfer_syntax: str, root: Root, assume_charset: 
         raise Unfit(status.DOES_NOT_MATCH_SOP_CLASS, "QueryRetrieveLevel is missing or unknown") from None
     if level not in root.levels:
         raise Unfit(status.DOES_NOT_MATCH_SOP_CLASS, "this model has no such QueryRetrieveLevel")
-    return Identifier(level, keys, character_set)
+    said = tuple(name for name in _NOT_MATCHED if keys.pop(name, None) is not None)
+    return Identifier(level, keys, character_set, said)
 
 
 def selection(identifier: Identifier, root: Root, *, relational: bool) -> Predicate:

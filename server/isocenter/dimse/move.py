@@ -56,7 +56,7 @@ async def answer(session: Session, message: Message, model: Model) -> None:
         return
     except IsocenterError as error:
         _log.warning("C-MOVE from %s failed: %s", session.calling_ae, error)
-        code, comment = status.of_error(error)
+        code, comment = status.of_retrieve_error(error)
         session.answer(message, code, comment)
     else:
         retrieval.finish()
@@ -111,7 +111,7 @@ async def _send_over(
     """Over one kind of association, asked for again when it is lost on the way."""
     tries = 0
     while instances and not message.cancelled:
-        before = retrieval.counts.completed
+        before = retrieval.counts.sent
         try:
             association = await request(
                 destination.host,
@@ -120,6 +120,7 @@ async def _send_over(
                 destination.ae_title,
                 contexts,
                 tls=session.around.client_tls(destination),
+                limits=session.around.limits,
             )
         except AssociationProblem as error:
             _log.warning("No association with move destination %s: %s", destination.ae_title, error)
@@ -132,7 +133,7 @@ async def _send_over(
                 await association.release()
         finally:
             association.abort()
-        tries = 0 if retrieval.counts.completed > before else tries + 1
+        tries = 0 if retrieval.counts.sent > before else tries + 1
         if tries >= _TRIES:
             retrieval.fail(instances)
             return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from pathlib import Path
 from isocenter.archive import StoredInstance
 from isocenter.dicom import transcode, uids
 from isocenter.dimse.session import Session
-from isocenter.errors import IsocenterError
+from isocenter.errors import Damaged, IsocenterError
 from isocenter.network.association import Association
 from isocenter.network.negotiation import Context, Proposal
 from isocenter.network.proposing import MOST_CONTEXTS
@@ -86,7 +87,10 @@ async def prepare(session: Session, association: Association, instance: StoredIn
     """
     context = association.context_for(instance.SOPClassUID, instance.transfer_syntax)
     if context is not None:
-        return Ready(context, await asyncio.to_thread(_as_stored, session, instance))
+        # Opening a file takes no time, fetching an object may take long.
+        is_local = session.dataset.objects.path(instance.object) is not None
+        run = asyncio.to_thread if is_local else session.around.in_thread
+        return Ready(context, await run(_as_stored, session, instance))
     for syntax in _UNCOMPRESSED:
         context = association.context_for(instance.SOPClassUID, syntax)
         if context is not None:
@@ -106,7 +110,10 @@ def _as_stored(session: Session, instance: StoredInstance) -> Source:
             scratch.flush()
             file = Descriptor(os.dup(scratch.fileno()))
     offset = instance.data_set_offset
-    return Source(file, offset, os.fstat(file.number).st_size - offset)
+    told = os.fstat(file.number)
+    if not stat.S_ISREG(told.st_mode) or told.st_size != instance.size:
+        raise Damaged("A stored object has not the size that it was stored with")
+    return Source(file, offset, told.st_size - offset)
 
 
 async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -> Source:
@@ -121,7 +128,7 @@ async def _transcoded(session: Session, instance: StoredInstance, syntax: str) -
         if source is None:
             fetched = stack.enter_context(tempfile.NamedTemporaryFile(dir=scratch, suffix=".fetched"))
             source = Path(fetched.name)
-            await asyncio.to_thread(_fetch, session, instance, source)
+            await session.around.in_thread(_fetch, session, instance, source)
         await session.around.pool.run(
             transcode.to_file,
             str(source),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from isocenter.archive import StoredInstance
 from isocenter.dimse import models
 from isocenter.dimse.identifier import parse, selection
@@ -18,6 +16,10 @@ async def wanted(session: Session, message: Message, model: Model) -> list[Store
     Raises:
         Unfit: the identifier cannot be read, or a unique key is missing.
     """
+    return await session.around.in_thread(_wanted, session, message, model)
+
+
+def _wanted(session: Session, message: Message, model: Model) -> list[StoredInstance]:
     data = message.data if isinstance(message.data, bytes) else None
     identifier = parse(data, message.context.transfer_syntax, model.root, session.peer.assume_charset)
     relational = (
@@ -25,4 +27,4 @@ async def wanted(session: Session, message: Message, model: Model) -> list[Store
         or session.around.settings.lenient_relational
     )
     predicate = selection(identifier, model.root, relational=relational)
-    return await asyncio.to_thread(session.dataset.index.reader.instances, predicate)
+    return session.dataset.index.reader.instances(predicate)

@@ -32,7 +32,7 @@ from isocenter.network.messages import Field
 from isocenter.network.negotiation import Admitted, Answer, Caller, Policy
 from isocenter.network.service import DataSink, Ending, Message
 from isocenter.network.service import Peer as Remote
-from isocenter.network.tls import Certificates, client_context
+from isocenter.network.tls import Certificates, ClientCertificates
 from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
 from isocenter.pool import ProcessPool
@@ -72,13 +72,15 @@ class DimseServer:
     ) -> None:
         self.book = Book.from_settings(settings)
         self.certificates = certificates_of(settings)
+        self._client_certificates = client_certificates_of(settings)
         self._archive = archive
         self._settings = settings
         self._authenticate = authenticate
-        self._around = Surroundings(settings.dicom, self.book, pool, scratch, self._client_tls)
+        limits = limits_of(settings)
+        self._around = Surroundings(settings.dicom, limits, self.book, pool, scratch, self._client_tls)
         self._tls_sockets: tuple[socket.socket, ...] = ()
         self._following: asyncio.Task[None] | None = None
-        self._server = AssociationServer(self._negotiate, self._service, limits_of(settings))
+        self._server = AssociationServer(self._negotiate, self._service, limits)
 
     @property
     def associations(self) -> frozenset[Association]:
@@ -121,6 +123,7 @@ class DimseServer:
         if self._following is not None:
             self._following.cancel()
         await self._server.stop(grace)
+        await asyncio.to_thread(self._around.threads.shutdown, cancel_futures=True)
 
     # -- who may come in ----------------------------------------------------------------------------
 
@@ -153,7 +156,7 @@ class DimseServer:
         return Admitted()
 
     def _client_tls(self, peer: Peer) -> ssl.SSLContext | None:
-        return _client_context(self._settings) if peer.tls else None
+        return self._client_certificates.context if peer.tls else None
 
     # -- what answers -------------------------------------------------------------------------------
 
@@ -185,6 +188,9 @@ class Services:
         field = message.command["CommandField"]
         if field == Field.C_STORE_RQ:
             store.end(self._session, message)
+        elif not message.context.scp:
+            text = "our role in this context is not to answer"
+            self._session.answer(message, status.SOP_CLASS_NOT_SUPPORTED, text)
         elif field == Field.C_ECHO_RQ:
             echo.answer(self._session, message)
         else:
@@ -238,7 +244,10 @@ def limits_of(settings: Settings) -> Limits:
         message=told.between_pdus,
         idle=told.idle,
         closing=told.release,
+        keep_alive=told.keep_alive,
         max_length=told.max_pdu,
+        unlimited_peer_length=told.max_pdu_sent,
+        collected=told.identifier,
         request=told.associate_rq,
         associations=told.associations,
     )
@@ -256,15 +265,10 @@ def certificates_of(settings: Settings) -> Certificates | None:
     return Certificates(tls.certificate, tls.key, tls.ca, tls.client_certificate, tls.ae_of_certificate)
 
 
-@lru_cache(4)
-def _client_context_of(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    # Certificates of a hospital's own authority seldom name the host that AE titles are configured with.
-    return client_context(ca=ca, certificate=certificate, key=key, check_hostname=ca is None)
-
-
-def _client_context(settings: Settings) -> ssl.SSLContext:
-    """The TLS context of our requests: the listener's own files, the system's authorities without them."""
+def client_certificates_of(settings: Settings) -> ClientCertificates:
+    """Those of our requests: the listener's own files, the system's authorities without them."""
     tls = settings.dicom.tls
     if tls is None:
-        return _client_context_of(None, None, None)
-    return _client_context_of(tls.ca, tls.certificate, tls.key)
+        return ClientCertificates(None, None, None, check_hostname=True)
+    # Certificates of a hospital's own authority seldom name the host that AE titles are configured with.
+    return ClientCertificates(tls.ca, tls.certificate, tls.key, check_hostname=tls.ca is None)

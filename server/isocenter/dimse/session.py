@@ -6,19 +6,32 @@ Not here: the services; the dispatch (:mod:`isocenter.dimse.server`).
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from isocenter.archive import Dataset, Origin
 from isocenter.config import DicomSettings
 from isocenter.network.association import Association
+from isocenter.network.limits import Limits
 from isocenter.network.messages import Command, response
 from isocenter.network.service import Message
 from isocenter.peers.book import Book, Peer
 from isocenter.peers.rights import Right
 from isocenter.pool import ProcessPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 8
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="dimse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,8 @@ class Surroundings:
     """What all associations of a server share."""
 
     settings: DicomSettings
+    limits: Limits
+    """Of associations that we ask for."""
     book: Book
     pool: ProcessPool
     """For transcoding."""
@@ -35,6 +50,17 @@ class Surroundings:
     """The TLS context for requests to a peer; None: without TLS."""
     turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     """Of moves to one destination, by its AE title."""
+    threads: ThreadPoolExecutor = field(default_factory=_threads)
+    """For what may take seconds. The loop's own threads are left to what takes milliseconds, as reading from
+    files and requests for associations, which then never wait behind queries."""
+
+    def start(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run what may take seconds."""
+        return asyncio.get_running_loop().run_in_executor(self.threads, work)
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of what may take seconds."""
+        return await self.start(functools.partial(work, *args, **kwargs))
 
     def turn(self, ae_title: str) -> asyncio.Semaphore:
         """Held by a move that sends to this destination."""

@@ -43,6 +43,9 @@ CANNOT_UNDERSTAND = 0xC000
 CONFLICT = 0xC001
 """C-STORE: other bytes are stored under this SOP Instance UID, and the dataset rejects."""
 
+UNABLE_TO_PROCESS = 0xC001
+"""C-FIND, C-MOVE, C-GET: failed here, for no reason that has a status of its own."""
+
 _OF_ERROR: tuple[tuple[type[IsocenterError], int, str], ...] = (
     (NoSpace, OUT_OF_RESOURCES, "no space"),
     (Unavailable, OUT_OF_RESOURCES, "busy, try again later"),
@@ -58,8 +61,20 @@ def is_warning(status: int) -> bool:
     return status & 0xF000 == 0xB000 or status in (0x0001, 0x0107, 0x0116)
 
 
+def of_query_error(error: BaseException) -> tuple[int, str]:
+    """Status and error comment of a C-FIND that failed."""
+    code, comment = of_error(error)
+    return (UNABLE_TO_PROCESS if code == PROCESSING_FAILURE else code), comment
+
+
+def of_retrieve_error(error: BaseException) -> tuple[int, str]:
+    """Status and error comment of a C-MOVE or C-GET that failed before its first sub-operation."""
+    code, comment = of_query_error(error)
+    return (CANNOT_COUNT_MATCHES if code == OUT_OF_RESOURCES else code), comment
+
+
 def of_error(error: BaseException) -> tuple[int, str]:
-    """Status and error comment for what failed; 0110 for what has no status of its own."""
+    """Status and error comment of a C-STORE that failed; 0110 for what has no status of its own."""
     for kind, status, comment in _OF_ERROR:
         if isinstance(error, kind):
             # What makes an object unreadable is said in our own words, which hold no value of it.

@@ -81,6 +81,10 @@ def begin(session: Session, message: Message) -> DataSink:
         return Refused(status.NOT_AUTHORIZED, "not authorized to store")
     if MEDIA_STORAGE_DIRECTORY in (sop_class, message.context.abstract_syntax):
         return Refused(status.SOP_CLASS_NOT_SUPPORTED, "a DICOMDIR is not stored")
+    if sop_class not in (None, message.context.abstract_syntax):
+        return Refused(status.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not the context's")
+    if not message.context.scp:
+        return Refused(status.SOP_CLASS_NOT_SUPPORTED, "our role in this context is not to store")
     if message.context.abstract_syntax in SERVED:
         return Refused(status.SOP_CLASS_NOT_SUPPORTED, "this context is not one of storage")
     try:

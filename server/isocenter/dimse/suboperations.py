@@ -27,6 +27,7 @@ from isocenter.network.identifiers import Form
 from isocenter.network.messages import WITH_DATA_SET, Command, Field, response
 from isocenter.network.problems import AssociationLost
 from isocenter.network.service import Message
+from isocenter.network.state_table import State
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +68,16 @@ class Counts:
         return numbers
 
     @property
+    def sent(self) -> int:
+        """Those that got through, with or without a remark of the receiver."""
+        return self.completed + self.warning
+
+    @property
     def outcome(self) -> int:
         """The final status: success, some failed or warned, or none could be sent."""
         if not self.failed and not self.warning:
             return status.SUCCESS
-        return status.SOME_FAILED if self.completed or self.warning else status.CANNOT_SEND
+        return status.SOME_FAILED if self.sent else status.CANNOT_SEND
 
 
 class Retrieval:
@@ -100,15 +106,15 @@ class Retrieval:
         self._ahead: asyncio.Task[Ready] | None = None
 
     async def send(self, association: Association, instances: Sequence[StoredInstance]) -> int:
-        """Send these over `association` until done, cancelled, or it is lost; how many were dealt with.
+        """Send these over `association` until done, cancelled, or it ends; how many were dealt with.
 
         The one under way when it is lost counts as failed.
         """
         done = 0
         try:
             for n, instance in enumerate(instances):
-                if self._message.cancelled or not association.established:
-                    break
+                if self._message.cancelled or association.state != State.ESTABLISHED:
+                    break  # also when its peer asked for its release: nothing more can be asked of it
                 code = await self._one(association, instance, instances[n + 1 : n + 2])
                 self.counts.add(instance, code)
                 done += 1
@@ -140,8 +146,8 @@ class Retrieval:
                 self._ahead = self._prepare(association, following[0])
         try:
             reply = await association.exchange(ready.context, self._command(instance), ready.source.range)
-        except IsocenterError as error:  # lost, or no answer in time
-            _log.info("A sub-operation failed: %s", error)
+        except (IsocenterError, OSError) as error:  # lost, no answer in time, or the file cannot be read
+            _log.info("A sub-operation failed: %s", getattr(error, "strerror", None) or error)
             return None
         finally:
             ready.close()

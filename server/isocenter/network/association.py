@@ -14,7 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
-from isocenter.errors import Timeout
+from isocenter.errors import Damaged, Timeout
 from isocenter.network import messages, send
 from isocenter.network.answering import Answering
 from isocenter.network.exchange import Exchange
@@ -288,6 +288,10 @@ class Association(UpperLayer):
         command["CommandDataSetType"] = messages.NO_DATA_SET if data is None else messages.WITH_DATA_SET
         try:
             await self._outbox.send(context if isinstance(context, int) else context.id, command, data)
+        except (OSError, Damaged):
+            # The data set cannot be read; nothing of it is out, or else this association is over.
+            self._exchanges.pop(exchange.message_id, None)
+            raise
         except BaseException:
             exchange.abandon()
             raise

@@ -17,7 +17,6 @@ from isocenter.network.service import Peer
 from isocenter.network.timers import Timer
 
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)  # Linux
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _HIGH_WATER, _LOW_WATER = 256 * 1024, 64 * 1024
 
 
@@ -162,7 +161,13 @@ class Connection(asyncio.BufferedProtocol):
             return
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in _KEEP_ALIVE.items():
+        idle = self.limits.keep_alive
+        told = {
+            "TCP_KEEPIDLE": max(1, round(idle)),
+            "TCP_KEEPINTVL": max(1, round(idle / 4)),
+            "TCP_KEEPCNT": 4,
+        }
+        for name, value in told.items():
             if hasattr(socket, name):
                 tcp.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self._acknowledge_quickly()

@@ -27,6 +27,8 @@ class Limits:
     """Of an established association with nothing under way; also to wait for a response."""
     closing: float = 5.0
     """For A-RELEASE-RP after A-RELEASE-RQ, and for the peer to close after A-ABORT or A-RELEASE-RP."""
+    keep_alive: float = 60.0
+    """Silence until TCP asks whether the peer is there; it is gone after four questions without an answer."""
     max_length: int = 128 * KIB
     """Announced maximum length: the variable field of a P-DATA-TF that we accept (PS3.8 D.1)."""
     unlimited_peer_length: int = 1024 * KIB

@@ -8,6 +8,7 @@ Not here: the sockets, HTTP's certificates.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from isocenter.errors import BadRequest
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 """TLS 1.2 suites of RFC 9325 4.2; those of TLS 1.3 are all good and not set here."""
 
+log = logging.getLogger(__name__)
+
+Stamps = tuple[tuple[int, int], ...]
 ClientCertificate = Literal["none", "optional", "required"]
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
@@ -48,7 +52,7 @@ class Certificates:
         if self.client_certificate != "none" and self.ca is None:
             raise BadRequest("Client certificates are asked for, but no authorities are named to check them")
         self._context = self._build()
-        self._loaded = self._stamps()
+        self._loaded = _stamps(self.certificate, self.key, self.ca)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -61,7 +65,7 @@ class Certificates:
         Raises:
             BadRequest: they cannot be used; the old ones stay in force.
         """
-        stamps = self._stamps()
+        stamps = _stamps(self.certificate, self.key, self.ca)
         if stamps == self._loaded:
             return False
         self._context = self._build()
@@ -95,12 +99,45 @@ class Certificates:
         context.verify_mode = _VERIFY[self.client_certificate]
         return context
 
-    def _stamps(self) -> tuple[tuple[int, int], ...]:
-        paths = [path for path in (self.certificate, self.key, self.ca) if path is not None]
+
+class ClientCertificates:
+    """What our own requests use; files that were renewed are read again before the next request.
+
+    Args:
+        ca, certificate, key: as of `client_context`; the system's authorities without `ca`.
+        check_hostname: as of `client_context`.
+    """
+
+    def __init__(
+        self, ca: Path | None, certificate: Path | None, key: Path | None, *, check_hostname: bool
+    ) -> None:
+        self._ca, self._certificate, self._key = ca, certificate, key
+        self._check_hostname = check_hostname
+        self._context: ssl.SSLContext | None = None
+        self._loaded: Stamps = ()
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context for the next request.
+
+        Raises:
+            BadRequest: a file cannot be used, and nothing was read before, which would stay in force.
+        """
         try:
-            return tuple((status.st_mtime_ns, status.st_ino) for status in (path.stat() for path in paths))
-        except OSError as error:
-            raise BadRequest(f"A TLS file cannot be read: {error}") from error
+            stamps = _stamps(self._certificate, self._key, self._ca)
+            if self._context is None or stamps != self._loaded:
+                self._context = client_context(
+                    ca=self._ca,
+                    certificate=self._certificate,
+                    key=self._key,
+                    check_hostname=self._check_hostname,
+                )
+                self._loaded = stamps
+        except BadRequest as error:
+            if self._context is None:
+                raise
+            log.error("The TLS files changed but cannot be used, the old ones stay: %s", error)
+        return self._context
 
 
 def client_context(
@@ -134,6 +171,14 @@ def client_context(
     except (OSError, ssl.SSLError, ValueError) as error:
         raise BadRequest(f"The TLS files of requests cannot be used: {error}") from error
     return context
+
+
+def _stamps(*paths: Path | None) -> Stamps:
+    try:
+        told = [path.stat() for path in paths if path is not None]
+    except OSError as error:
+        raise BadRequest(f"A TLS file cannot be read: {error}") from error
+    return tuple((status.st_mtime_ns, status.st_ino) for status in told)
 
 
 def common_name(certificate: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,25 @@ from typing import Any
 import pytest
 from data_sets import data_set
 from live_dicom import LiveServer, live
-from scu import CT, ECHO, PATIENT_FIND, STUDY_FIND, Found, association, command, encoded, find, identifier
+from scu import (
+    CT,
+    ECHO,
+    PATIENT_FIND,
+    STUDY_FIND,
+    STUDY_GET,
+    Found,
+    association,
+    command,
+    encoded,
+    find,
+    identifier,
+    retrieve,
+)
 
 from isocenter.archive import Origin
 from isocenter.dicom.uids import IMPLICIT_LITTLE_ENDIAN
+from isocenter.dimse import find as finding
+from isocenter.dimse import retrieve as retrieving
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
 
@@ -302,3 +320,65 @@ async def test_a_cancel_ends_the_answer(server: LiveServer) -> None:
         found = await find(peer, "STUDY", {"StudyInstanceUID": ""}, most=5)
     assert found.final["Status"] in (0xFE00, 0x0000)
     assert len(found.matches) <= 600
+
+
+async def test_the_time_zone_of_a_request_is_no_key_but_is_told_where_it_is_asked_for(
+    server: LiveServer,
+) -> None:
+    for n, zone in enumerate(("+0100", "-0500")):
+        raw = data_set(
+            StudyInstanceUID=f"1.2.{n}",
+            SeriesInstanceUID=f"1.2.{n}.1",
+            SOPInstanceUID=f"1.2.{n}.1.1",
+            TimezoneOffsetFromUTC=zone,
+        )
+        server.dataset.store(raw, Origin("TEST", "ISOCENTER", ""), "1.2.840.10008.1.2.1")
+    found = await asked(server, "STUDY", StudyInstanceUID="", TimezoneOffsetFromUTC="+0100")
+    assert values(found, "StudyInstanceUID") == ["1.2.0", "1.2.1"]
+    assert all("TimezoneOffsetFromUTC" in match for match in found.matches)
+
+
+async def test_an_identifier_of_very_many_elements_is_refused_and_holds_nobody_up(server: LiveServer) -> None:
+    tiny = b"".join(
+        struct.pack("<HH2sH", 0x0009 + 2 * (n >> 16), n & 0xFFFF, b"LO", 0)
+        for n in range(0x1000, 0x1000 + 200_000)
+    )
+    async with association(server.port, STUDY_FIND) as peer, association(server.port, ECHO) as other:
+        context = peer.context_for(STUDY_FIND)
+        assert context is not None
+        reply = await peer.exchange(context, command(Field.C_FIND_RQ, STUDY_FIND), tiny)
+        assert reply.status == 0xC000
+        assert (await other.exchange(1, command(Field.C_ECHO_RQ, ECHO))).status == 0
+
+
+async def test_requests_are_read_beside_the_loop(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    read = finding.parse
+
+    def noted(*told: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return read(*told)
+
+    monkeypatch.setattr(finding, "parse", noted)
+    monkeypatch.setattr(retrieving, "parse", noted)
+    async with association(server.port, STUDY_FIND, STUDY_GET) as peer:
+        await find(peer, "STUDY", {"StudyInstanceUID": "1.2.3"})
+        await retrieve(peer, STUDY_GET, "STUDY", {"StudyInstanceUID": "1.2.3"})
+    assert [name.rpartition("_")[0] for name in threads] == ["dimse", "dimse"]
+
+
+async def test_queries_that_take_long_hold_up_no_request_for_an_association(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(finding, "parse", lambda *_: over.wait(30))
+    async with association(server.port, STUDY_FIND) as peer:
+        asking = [asyncio.create_task(find(peer, "STUDY", {"StudyInstanceUID": ""})) for _ in range(40)]
+        try:
+            async with association(server.port, ECHO) as other:
+                assert (await other.exchange(1, command(Field.C_ECHO_RQ, ECHO))).status == 0
+            assert not any(each.done() for each in asking)
+        finally:
+            over.set()
+            peer.abort()
+            await asyncio.gather(*asking, return_exceptions=True)

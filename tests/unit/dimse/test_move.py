@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -39,6 +40,7 @@ class Destination:
     def __init__(self, keeping: Keeping | None = None, policy: Policy | None = None) -> None:
         self.keeping = keeping or Keeping()
         self.called: list[tuple[str, str]] = []
+        self.announced: list[int] = []
         self.socket = bound()
         self.port = int(self.socket.getsockname()[1])
         self._policy = policy or Policy()
@@ -55,6 +57,7 @@ class Destination:
 
     def _service(self, asked: Association) -> Keeping:
         self.called.append((asked.calling_ae, asked.called_ae))
+        self.announced.append(asked.answer.max_length)
         return self.keeping
 
 
@@ -154,6 +157,70 @@ async def test_a_destination_that_always_drops_is_given_up(tmp_path: Path) -> No
     assert final.status == 0xA702
     assert final.command["NumberOfFailedSuboperations"] == 12
     assert len(destination.called) == 3
+
+
+class _WarnsThenDrops(Keeping):
+    """Takes one object on each association, with a remark, and aborts at the next."""
+
+    def message_end(self, asked: Association, message: Message) -> None:
+        if len(self.received) % 2:
+            self.received.append((message.command, "", b""))
+            asked.abort()
+            return
+        self._statuses = [0xB000]
+        super().message_end(asked, message)
+
+
+async def test_a_destination_that_takes_objects_with_remarks_is_asked_again_when_it_drops_us(
+    tmp_path: Path,
+) -> None:
+    async with moving(tmp_path, Destination(_WarnsThenDrops())) as (server, destination):
+        final = (await moved(server))[-1]
+    assert final.command["NumberOfWarningSuboperations"] == 6
+    assert len(destination.called) == 6
+
+
+async def test_limits_of_the_settings_hold_where_we_ask_too(tmp_path: Path) -> None:
+    destination = Destination()
+    peers = {"DST": {"host": "127.0.0.1", "port": destination.port}}
+    with live(tmp_path, peers=peers, dicom__limits__max_pdu=20_000) as server:
+        fill_series(server, 1)
+        async with destination.listening():
+            await moved(server)
+    assert destination.announced == [20_000]
+
+
+async def test_an_object_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
+    async with moving(tmp_path) as (server, destination):
+        broken, short, *_ = server.dataset.index.reader.instances()
+        path = tmp_path / "objects" / broken.object
+        path.unlink()
+        path.mkdir()
+        os.truncate(tmp_path / "objects" / short.object, 200)
+        final = (await moved(server))[-1]
+    assert (final.status, final.command["NumberOfCompletedSuboperations"]) == (0xB000, 10)
+    assert sorted(decoded(final.data).FailedSOPInstanceUIDList) == [
+        broken.SOPInstanceUID,
+        short.SOPInstanceUID,
+    ]
+    assert len(destination.called) == 1
+
+
+async def test_an_object_whose_decoding_kills_the_process_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy(transfer_syntaxes=frozenset({IMPLICIT}))
+    fill = functools.partial(fill_series, count=3)
+    async with moving(tmp_path, Destination(policy=policy), fill) as (server, destination):
+        run = server.pool.run
+
+        async def killing(work: Any, source: str, *more: Any) -> Any:
+            return await (run(os._exit, 1) if "1.2.3.4.1" in source else run(work, source, *more))
+
+        monkeypatch.setattr(server.pool, "run", killing)
+        final = (await moved(server))[-1]
+    assert decoded(final.data).FailedSOPInstanceUIDList == "1.2.3.4.1"
+    assert len(destination.keeping.received) == 2
 
 
 async def test_a_destination_that_takes_only_implicit_vr_gets_that(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
+import pytest
 from data_sets import data_set
 from live_dicom import LiveServer
-from raw_peer import until
+from raw_peer import RELEASE_RP, RELEASE_RQ, Peer, fragment, p_data, until
 from scu import CT, STUDY_GET, Keeping, association, command, encoded, identifier
 
 from isocenter.archive import Origin
 from isocenter.dicom import uids
+from isocenter.dimse import outgoing
+from isocenter.network import messages, negotiation
 from isocenter.network.association import Association
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
@@ -71,3 +75,35 @@ async def test_giving_up_leaves_every_stored_object_as_it_is(server: LiveServer)
         waiting.exception()
     assert stored(server) == before
     assert not list(scratch.iterdir())
+
+
+async def test_a_release_during_a_retrieve_ends_it_without_preparing_the_rest(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(server, 30)
+    prepared = []
+    prepare = outgoing.prepare
+
+    async def counted(*told: Any) -> Any:
+        prepared.append(told)
+        return await prepare(*told)
+
+    monkeypatch.setattr(outgoing, "prepare", counted)
+    peer = await Peer.connect(server.port)
+    await peer.associate(negotiation.propose("ISOCENTER", "SCU", [Proposal(STUDY_GET), AS_STORED]))
+    wanted = messages.pack_command(
+        {**command(Field.C_GET_RQ, STUDY_GET), "MessageID": 1, "CommandDataSetType": 1}
+    )
+    data = encoded(identifier("STUDY", {"StudyInstanceUID": "1.2.3"}))
+    await peer.send(p_data(fragment(1, wanted, command=True), fragment(1, data)))
+    sent = messages.parse_command((await peer.pdu())[12:])
+    assert await peer.pdu()
+    done = messages.pack_command(messages.response(sent, 0))
+    await peer.send(p_data(fragment(3, done, command=True)) + RELEASE_RQ)
+    final = await peer.response()
+    assert (final["NumberOfCompletedSuboperations"], final["NumberOfFailedSuboperations"]) == (1, 29)
+    assert final["Status"] == 0xB000
+    assert await peer.pdu()  # the UIDs of those
+    assert await peer.pdu() == RELEASE_RP
+    assert len(prepared) <= 3
+    await peer.close()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 import pytest
+import scu
 from data_sets import data_set
 from live_dicom import LiveServer
-from scu import CT, association, store
+from scu import CT, STUDY_FIND, STUDY_GET, association, store
 
 from isocenter.archive import Mismatch, Reception, Rejected, Stored
 from isocenter.dicom.header import UnreadableHeader
 from isocenter.dicom.uids import EXPLICIT_LITTLE_ENDIAN
 from isocenter.dimse import status
-from isocenter.errors import Forbidden, NoSpace, Timeout, Unavailable, UnreadableObject
+from isocenter.errors import Damaged, Forbidden, NoSpace, Timeout, Unavailable, UnreadableObject
+from isocenter.index.reader import Reader
 from isocenter.network.negotiation import Proposal
 
 ERRORS = [
@@ -58,6 +60,30 @@ async def test_a_store_that_fails_is_answered_with_it_and_the_association_goes_o
             patched.setattr(Reception, "finish", fail)
             assert (await store(peer, data_set(SOPInstanceUID="1.2.3.4"), "1.2.3.4")).status == code
         assert (await store(peer, data_set(SOPInstanceUID="1.2.3.4"), "1.2.3.4")).status == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "find", "retrieve"),
+    [
+        (Unavailable("the index is locked"), 0xA700, 0xA701),
+        (NoSpace("full"), 0xA700, 0xA701),
+        (Damaged("of Doe^Jane"), 0xC001, 0xC001),
+        (Forbidden("frozen"), 0x0124, 0x0124),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+async def test_queries_and_retrieves_that_fail_have_statuses_of_their_service(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch, error: Exception, find: int, retrieve: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Reader, "find", fail)
+    monkeypatch.setattr(Reader, "instances", fail)
+    key = {"StudyInstanceUID": "1.2.3"}
+    async with association(server.port, STUDY_FIND, STUDY_GET) as peer:
+        assert (await scu.find(peer, "STUDY", key)).final["Status"] == find
+        assert (await scu.retrieve(peer, STUDY_GET, "STUDY", key))[-1].status == retrieve
 
 
 @pytest.mark.parametrize(

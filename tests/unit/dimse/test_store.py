@@ -182,3 +182,21 @@ async def test_other_associations_go_on_while_one_is_slow(server: LiveServer) ->
             assert (await store(quick, data_set(SOPInstanceUID=uid), uid)).status == 0
         assert (await sending).status == 0
     assert len(stored(server)) == 11
+
+
+async def test_an_object_of_another_class_than_its_context_is_refused(server: LiveServer) -> None:
+    mr = "1.2.840.10008.5.1.4.1.1.4"
+    async with association(server.port, EXPLICIT) as peer:
+        told = command(Field.C_STORE_RQ, mr, AffectedSOPInstanceUID="1.2.3.4")
+        reply = await peer.exchange(1, told, data_set(SOPInstanceUID="1.2.3.4", SOPClassUID=mr))
+        assert reply.status == 0x0122
+    assert stored(server) == []
+
+
+async def test_who_took_the_role_of_the_storage_provider_alone_does_not_store_here(
+    server: LiveServer,
+) -> None:
+    async with association(server.port, Proposal(CT, (SYNTAX,), scu=False, scp=True)) as peer:
+        told = command(Field.C_STORE_RQ, CT, AffectedSOPInstanceUID="1.2.3.4")
+        assert (await peer.exchange(1, told, data_set(SOPInstanceUID="1.2.3.4"))).status == 0x0122
+    assert stored(server) == []

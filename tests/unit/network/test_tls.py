@@ -13,7 +13,7 @@ import pytest
 from certificates import Authority
 
 from isocenter.errors import BadRequest
-from isocenter.network.tls import Certificates, client_context, common_name
+from isocenter.network.tls import Certificates, ClientCertificates, client_context, common_name
 
 
 @pytest.fixture
@@ -143,3 +143,21 @@ def test_wrong_settings_are_told(authority: Authority, tmp_path: Path) -> None:
         Certificates(certificate, key, client_certificate="required")
     with pytest.raises(BadRequest, match="cannot be used"):
         client_context(ca=key)
+
+
+def test_what_requests_use_is_read_again_when_it_was_renewed_and_stays_when_that_cannot_be_used(
+    authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate, key = authority.issue("ours")
+    ours = ClientCertificates(authority.file, certificate, key, check_hostname=False)
+    first = ours.context
+    assert ours.context is first
+    renewed = authority.issue("renewed")
+    renewed[0].replace(certificate)
+    assert ours.context is first  # the key is not yet there
+    assert "old ones stay" in caplog.text
+    renewed[1].replace(key)
+    assert ours.context is not first
+    key.unlink()
+    with pytest.raises(BadRequest):
+        _ = ClientCertificates(authority.file, certificate, key, check_hostname=False).context
