@@ -1,6 +1,6 @@
-"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS (row 8)."""
+"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS, capabilities (row 8)."""
 
-from isocenter.dicomweb import bulkdata, frames, metadata, qido, studies, subscribers, ups
+from isocenter.dicomweb import bulkdata, capabilities, frames, metadata, qido, studies, subscribers, ups
 from isocenter.http.application import Route
 
 routes: list[Route] = [
@@ -12,3 +12,4 @@ routes: list[Route] = [
     *ups.routes,
     *subscribers.routes,
 ]
+routes += capabilities.routes_for(routes)
