@@ -194,6 +194,25 @@ async def _sta8_requestor(there: Situation) -> None:
     await there.reach(State.RELEASE_ASKED)
 
 
+def _answer_no_release(there: Situation) -> None:
+    """As a service user that takes its time; ours answers at once."""
+    there.association._release_indication = lambda: None  # type: ignore[method-assign]
+
+
+async def _sta9(there: Situation) -> None:
+    await _sta7_requestor(there)
+    _answer_no_release(there)
+    await there.peer.send(RELEASE_RQ)
+    await there.reach(State.COLLISION_REQUESTOR_ANSWERS)
+
+
+async def _sta12(there: Situation) -> None:
+    await _sta10(there)
+    _answer_no_release(there)
+    await there.peer.send(RELEASE_RP)
+    await there.reach(State.COLLISION_ACCEPTOR_ANSWERS)
+
+
 async def _sta11(there: Situation) -> None:
     await _sta7_requestor(there)
     await there.peer.send(RELEASE_RQ)
@@ -215,12 +234,14 @@ SITUATIONS: dict[str, tuple[State, Setting]] = {
     "Sta7 as acceptor": (State.RELEASING, accepting(_sta7_acceptor)),
     "Sta8 as acceptor": (State.RELEASE_ASKED, accepting(_sta8)),
     "Sta10": (State.COLLISION_ACCEPTOR_AWAITS, accepting(_sta10)),
+    "Sta12": (State.COLLISION_ACCEPTOR_ANSWERS, accepting(_sta12)),
     "Sta13 as acceptor": (State.AWAITING_CLOSE, accepting(_sta13)),
     "Sta5": (State.AWAITING_ANSWER, requesting(_sta5)),
     "Sta6 as requestor": (State.ESTABLISHED, requesting(_sta6_requestor)),
     "Sta7 as requestor": (State.RELEASING, requesting(_sta7_requestor)),
     "Sta8 as requestor": (State.RELEASE_ASKED, requesting(_sta8_requestor)),
+    "Sta9": (State.COLLISION_REQUESTOR_ANSWERS, requesting(_sta9)),
     "Sta11": (State.COLLISION_REQUESTOR_AWAITS, requesting(_sta11)),
     "Sta13 as requestor": (State.AWAITING_CLOSE, requesting(_sta13_requestor)),
 }
-"""Where an association rests; Sta9 and Sta12 are passed through in one step, Sta4 has no peer yet."""
+"""Where an association rests, or would if its service answered a release late; Sta4 has no peer yet."""

@@ -67,6 +67,12 @@ class RequestedAssociation(Association):
         self._fire(Event.CONNECTION_CLOSED)
         self._gone()
 
+    def give_up(self) -> None:
+        """Nobody waits for the connection any more."""
+        self.abort(text="the request was given up")
+        if self._transport is None:
+            self._gone()
+
     def accept(self, answer: Answer) -> None:
         """The answer was understood: the association stands.
 
@@ -158,7 +164,7 @@ async def _connect(
         told = str(problem) or f"no answer in {association.limits.connect:g} s"
         raise Unreachable(f"{host}:{port} cannot be reached: {told}") from problem
     except BaseException:
-        association.abort()
+        association.give_up()
         raise
 
 

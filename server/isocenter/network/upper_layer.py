@@ -93,6 +93,9 @@ class UpperLayer(Connection):
     # -- from the connection -----------------------------------------------------------------------
 
     def _connected(self) -> None:
+        if self._ending is not None:
+            self.close_now()  # given up while it was being connected
+            return
         self._fire(Event.CONNECTED if self.requestor else Event.CONNECTION_INDICATION)
 
     def _received(self, view: memoryview) -> None:
@@ -262,10 +265,11 @@ class UpperLayer(Connection):
         self._abort_with(pdu.abort_pdu(source, ending.reason if source else 0))
         self._end(ending)
 
-    def _aa_2(self, _: object) -> None:
+    def _aa_2(self, what: object) -> None:
         self._artim.stop()
         self._patience.stop()
-        self._end(Ending(End.PROVIDER_ABORTED, True, text="nothing that ends an association arrived in time"))
+        late = Ending(End.PROVIDER_ABORTED, True, text="nothing that ends an association arrived in time")
+        self._end(what if isinstance(what, Ending) else late)
         self._stream.stopped = True
         self.close_now()
 

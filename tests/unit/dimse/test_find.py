@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from data_sets import data_set
 from live_dicom import LiveServer, live
+from raw_peer import RELEASE_RP, RELEASE_RQ, Peer, fragment, p_data
 from scu import (
     CT,
     ECHO,
@@ -31,6 +32,7 @@ from isocenter.archive import Origin
 from isocenter.dicom.uids import IMPLICIT_LITTLE_ENDIAN
 from isocenter.dimse import find as finding
 from isocenter.dimse import retrieve as retrieving
+from isocenter.network import messages, negotiation
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
 
@@ -382,3 +384,19 @@ async def test_queries_that_take_long_hold_up_no_request_for_an_association(
             over.set()
             peer.abort()
             await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_release_during_an_answer_comes_after_every_match(filled: LiveServer) -> None:
+    peer = await Peer.connect(filled.port)
+    await peer.associate(negotiation.propose("ISOCENTER", "SCU", [Proposal(STUDY_FIND)]))
+    told = {**command(Field.C_FIND_RQ, STUDY_FIND), "MessageID": 1, "CommandDataSetType": 1}
+    data = encoded(identifier("STUDY", {"StudyInstanceUID": ""}))
+    asking = p_data(fragment(1, messages.pack_command(told), command=True), fragment(1, data))
+    await peer.send(asking + RELEASE_RQ)
+    statuses = []
+    while (pdu := await peer.pdu()) != RELEASE_RP:
+        assert pdu[0] == 4
+        if pdu[11] & 1:
+            statuses.append(messages.parse_command(pdu[12:])["Status"])
+    assert statuses == [0xFF00] * 3 + [0]
+    await peer.close()

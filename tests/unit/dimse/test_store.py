@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from data_sets import data_set
 from live_dicom import LiveServer, live
+from raw_peer import Peer, fragment, p_data, until
 from scu import CT, ECHO, association, command, store
 
 from isocenter.dicom import uids
 from isocenter.dicom.levels import Level
 from isocenter.dimse import store as storing
+from isocenter.network import messages, negotiation
 from isocenter.network.messages import Field
 from isocenter.network.negotiation import Proposal
 
@@ -35,7 +37,11 @@ def leftovers(server: LiveServer) -> list[Path]:
     """Files below the objects folder that no instance names."""
     named = {each.object for each in server.dataset.index.reader.instances()}
     root = server.settings.data / "objects"
-    files = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".sweep")]
+    files = [
+        path
+        for path in root.rglob("*")
+        if path.is_file() and not path.name.startswith((".sweep", ".dataset-"))
+    ]
     return [path for path in files if str(path.relative_to(root)) not in named]
 
 
@@ -171,6 +177,34 @@ async def test_an_abort_in_the_middle_leaves_nothing(server: LiveServer) -> None
         await asyncio.sleep(0.05)
     assert leftovers(server) == []
     assert stored(server) == []
+
+
+@pytest.mark.parametrize("end", ["close", "half-close", "reset"])
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+async def test_a_connection_that_ends_inside_a_data_set_leaves_nothing(
+    server: LiveServer, end: str, size: int
+) -> None:
+    raw = data_set(SOPInstanceUID="1.2.3.4", pixels=bytes(size))
+    told = command(Field.C_STORE_RQ, CT, AffectedSOPInstanceUID="1.2.3.4")
+    packed = messages.pack_command({**told, "MessageID": 1, "CommandDataSetType": 1})
+    peer = await Peer.connect(server.port)
+    await peer.associate(negotiation.propose("ISOCENTER", "SCU", [EXPLICIT]))
+    await peer.send(p_data(fragment(1, packed, command=True)))
+    for start in range(0, len(raw), 100_000):
+        await peer.send(p_data(fragment(1, raw[start : start + 100_000], last=False)))
+    if size > 1_000_000:  # less is not written before it is complete
+        await until(lambda: leftovers(server))
+    if end == "reset":
+        peer.reset()
+    elif end == "half-close":
+        peer.writer.write_eof()
+    else:
+        await peer.close()
+    await until(lambda: not server.server.associations)
+    await until(lambda: not leftovers(server))
+    assert stored(server) == []
+    assert server.dataset.index.reader.waiting() == (0, None)
+    await peer.close()
 
 
 async def test_other_associations_go_on_while_one_is_slow(server: LiveServer) -> None:

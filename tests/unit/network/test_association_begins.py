@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
 
 import pytest
 from raw_peer import (
+    ACCEPT,
     CT,
     PROPOSALS,
     REJECT,
@@ -24,7 +26,7 @@ from raw_peer import (
 )
 from situations import listening
 
-from isocenter.network import negotiation
+from isocenter.network import negotiation, requestor
 from isocenter.network.limits import Limits
 from isocenter.network.problems import AssociationLost, AssociationRejected, Unreachable
 from isocenter.network.requestor import request
@@ -282,3 +284,77 @@ async def test_a_peer_may_ask_right_after_its_accept_in_the_same_segment():
         association.abort()
         await peer.close()
         await association.closed
+
+
+@pytest.mark.parametrize("said", [echo(), RELEASE_RQ, ACCEPT], ids=["data", "release", "accept"])
+async def test_who_stays_after_it_began_with_anything_but_a_request_is_closed(said):
+    async with acceptor(SHORT) as server:
+        peer = await Peer.connect(server.port)
+        await peer.send(said)
+        assert await peer.pdu() == abort(0, 0)
+        assert server.connection.state == State.AWAITING_CLOSE
+        assert await peer.pdu() == b""
+        assert not server.recorders
+
+
+@contextlib.contextmanager
+def unreachable():
+    """A port that neither refuses nor takes connections: those that it keeps waiting are too many."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            full = stack.enter_context(socket.socket())
+            full.setblocking(False)
+            full.connect_ex(listener.getsockname())
+        yield listener
+
+
+@contextlib.contextmanager
+def noted(monkeypatch):
+    """The associations that we ask for."""
+    made = []
+
+    class Noted(requestor.RequestedAssociation):
+        def __init__(self, *told) -> None:
+            super().__init__(*told)
+            made.append(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(requestor, "RequestedAssociation", Noted)
+        yield made
+
+
+async def test_giving_up_while_tcp_connects_leaves_nothing(monkeypatch):
+    with unreachable() as listener, noted(monkeypatch) as made:
+        async with nothing_left():
+            asking = asyncio.create_task(request(*listener.getsockname(), "ME", "PEER", PROPOSALS))
+            await until(lambda: made and made[0].state == State.CONNECTING)
+            assert not (await asyncio.wait([asking], timeout=0.05))[0]
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert made[0].state == State.IDLE
+            assert (await made[0].closed).kind == End.ABORTED
+
+
+async def test_who_neither_refuses_nor_takes_a_connection_is_unreachable():
+    with unreachable() as listener:
+        async with nothing_left():
+            with pytest.raises(Unreachable):
+                await request(*listener.getsockname(), "ME", "PEER", PROPOSALS, limits=SHORT)
+
+
+async def test_a_connection_that_comes_after_a_local_abort_is_closed(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as listener, noted(monkeypatch) as made:
+        listener.setblocking(False)
+        async with nothing_left():
+            asking = asyncio.create_task(request(*listener.getsockname(), "ME", "PEER", PROPOSALS))
+            await until(lambda: made and made[0].state == State.CONNECTING)
+            made[0].abort()
+            with pytest.raises(AssociationLost):
+                await asking
+            theirs, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with theirs, contextlib.suppress(ConnectionResetError):
+                assert await asyncio.get_running_loop().sock_recv(theirs, 1000) == b""
+            assert (await made[0].closed).kind == End.ABORTED
