@@ -115,11 +115,12 @@ class Archive:
     ) -> StoreReport:
         """Store DICOM objects: a folder, a file, a zip, pydicom data sets, bytes, or a list of these.
 
-        Files of a folder that are no DICOM objects are left out and listed. A file that the server refuses
-        does not stop the others: the report says what became of each.
+        Files of a folder that are no DICOM objects are left out and listed, and so are folders that cannot be
+        read and links to folders. A file that the server refuses, or a data set that cannot be encoded, does
+        not stop the others: the report says what became of each.
 
         Args:
-            source: what to store.
+            source: what to store. An iterator, of data sets say, is read as far as they are sent.
             progress: show it, or a function called with bytes sent and bytes in all.
             connections: uploads at the same time.
 

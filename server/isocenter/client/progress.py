@@ -41,6 +41,11 @@ class Progress:
         """Since it began."""
         return time.monotonic() - self._began
 
+    def expect(self, count: int) -> None:
+        """So many bytes more are to be done than was known."""
+        with self._lock:
+            self.total += count
+
     def advance(self, count: int) -> None:
         """So many bytes more are done."""
         with self._lock:

@@ -1,17 +1,21 @@
 """What `archive.store` takes, as a list of uploads: folders, files, zips, data sets, bytes, lists of these.
 
-An upload can be opened more than once, so that a broken connection is no lost file. Not here: sending.
+An upload can be opened more than once, so that a broken connection is no lost file. What is left out of a
+folder is an upload that says why. Not here: sending.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from isocenter.dicom.uids import (
     EXPLICIT_BIG_ENDIAN,
@@ -21,6 +25,21 @@ from isocenter.dicom.uids import (
 )
 from isocenter.errors import BadRequest, NotFound
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+# What reading a damaged, cut, encrypted or strangely packed member raises.
+_DAMAGE: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+with contextlib.suppress(ImportError):  # a Python built without it opens no such members
+    from lzma import LZMAError
+
+    _DAMAGE = (*_DAMAGE, LZMAError)
 _HEAD = 4096
 _SYNTAXES: dict[object, str] = {(True, True): IMPLICIT_LITTLE_ENDIAN, (False, False): EXPLICIT_BIG_ENDIAN}
 
@@ -45,6 +64,8 @@ class Upload:
         open: gives its bytes from the start.
         uid: SOP Instance UID, empty when it is not among the first bytes.
         skipped: why it is not sent; empty: it is.
+        encode: of a data set or stream: gives its upload, to be called when its turn comes, since a list of
+            these taken all at once would be in memory twice.
     """
 
     name: str
@@ -52,6 +73,7 @@ class Upload:
     open: Callable[[], Stream]
     uid: str = ""
     skipped: str = ""
+    encode: Callable[[], Upload] | None = field(default=None, repr=False)
 
 
 def uploads(source: object) -> Iterator[Upload]:
@@ -66,9 +88,9 @@ def uploads(source: object) -> Iterator[Upload]:
     elif isinstance(source, (bytes, bytearray, memoryview)):
         yield _bytes("bytes", bytes(source))
     elif hasattr(source, "save_as"):
-        yield _bytes(str(getattr(source, "SOPInstanceUID", "data set")), _encoded(source))
+        yield _data_set(source)
     elif hasattr(source, "read"):
-        yield _bytes(str(getattr(source, "name", "stream")), source.read())
+        yield _stream(source)
     elif isinstance(source, Iterable):
         for one in source:
             yield from uploads(one)
@@ -79,24 +101,48 @@ def uploads(source: object) -> Iterator[Upload]:
 
 def _path(path: Path) -> Iterator[Upload]:
     if path.is_dir():
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                yield from _file(Path(folder, name), chosen=False)
+        yield from _folder(path)
     elif path.is_file():
         yield from _file(path, chosen=True)
     else:
         raise NotFound(f"There is no file or folder {path}")
 
 
+def _folder(path: Path) -> Iterator[Upload]:
+    """All below a folder but what is hidden; links to folders are not followed: they may lead in circles."""
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=unreadable.append):
+        yield from map(_unreadable, unreadable)
+        unreadable.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if os.path.islink(os.path.join(folder, name)):
+                yield _left_out(os.path.join(folder, name), "a link to a folder: name it to store it")
+        for name in sorted(names):
+            yield from _file(Path(folder, name), chosen=False)
+    yield from map(_unreadable, unreadable)
+
+
+def _left_out(name: str | Path, reason: str) -> Upload:
+    return Upload(str(name), 0, io.BytesIO, skipped=reason)
+
+
+def _unreadable(error: OSError) -> Upload:
+    return _left_out(error.filename, error.strerror or "cannot be read")
+
+
 def _file(path: Path, *, chosen: bool) -> Iterator[Upload]:
     """A file; one that was named itself is sent whatever it looks like, and a zip is opened."""
     try:
-        size = path.stat().st_size
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for, a device never end
+            yield _left_out(path, "no regular file")
+            return
+        size = facts.st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        yield Upload(str(path), 0, io.BytesIO, skipped=error.strerror or "cannot be read")
+        yield _left_out(path, error.strerror or "cannot be read")
         return
     if head.startswith(b"PK\x03\x04"):
         yield from _zip(path, chosen=chosen)
@@ -107,23 +153,32 @@ def _file(path: Path, *, chosen: bool) -> Iterator[Upload]:
 
 def _zip(path: Path, *, chosen: bool) -> Iterator[Upload]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _unpacking(), zipfile.ZipFile(path) as archive:
             for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
                 if not entry.is_dir():
                     yield _entry(path, archive, entry)
-    except (zipfile.BadZipFile, OSError) as error:
+    except OSError as error:
         if chosen:
             raise BadRequest(f"{path} is a damaged zip", hint=str(error)) from None
-        yield Upload(str(path), 0, io.BytesIO, skipped="a damaged zip")
+        yield _left_out(path, "a damaged zip")
+
+
+@contextlib.contextmanager
+def _unpacking() -> Iterator[None]:
+    """A damaged zip is a file that cannot be read, whatever its packing calls that."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Upload:
     name = f"{path}/{entry.filename}"
     try:
-        with archive.open(entry) as file:
+        with _unpacking(), archive.open(entry) as file:
             head = file.read(_HEAD)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
-        return Upload(name, 0, io.BytesIO, skipped=f"cannot be unpacked: {error}")
+    except OSError as error:
+        return _left_out(name, f"cannot be unpacked: {error}")
     reason = _not_dicom(Path(entry.filename).name, head)
     return Upload(name, entry.file_size, lambda: _Entry(path, entry.filename), sop_instance_of(head), reason)
 
@@ -132,15 +187,17 @@ class _Entry:
     """A member of a zip, with a file of its own: threads do not share a ZipFile."""
 
     def __init__(self, path: Path, name: str) -> None:
-        self._archive = zipfile.ZipFile(path)
-        try:
-            self._file = self._archive.open(name)
-        except BaseException:
-            self._archive.close()
-            raise
+        with _unpacking():
+            self._archive = zipfile.ZipFile(path)
+            try:
+                self._file = self._archive.open(name)
+            except BaseException:
+                self._archive.close()
+                raise
 
     def read(self, size: int, /) -> bytes:
-        return self._file.read(size)
+        with _unpacking():
+            return self._file.read(size)
 
     def close(self) -> None:
         self._file.close()
@@ -151,17 +208,31 @@ def _bytes(name: str, data: bytes) -> Upload:
     return Upload(name, len(data), lambda: io.BytesIO(data), sop_instance_of(data[:_HEAD]))
 
 
-def _encoded(dataset: object) -> bytes:
+def _stream(source: Any) -> Upload:
+    """An open file still to be read."""
+    name = str(getattr(source, "name", "stream"))
+    return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, source.read()))
+
+
+def _data_set(dataset: object) -> Upload:
+    """A data set still to be encoded, or one that turns out not to be writable: then it says why."""
+    from pydicom.dataset import Dataset
+
+    if not isinstance(dataset, Dataset):
+        raise BadRequest(f"{type(dataset).__name__} cannot be stored", hint="give a pydicom Dataset")
+    name = str(dataset.get("SOPInstanceUID", "data set"))
+    return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, _encoded(dataset)))
+
+
+def _encoded(dataset: Dataset) -> bytes:
     """A pydicom data set as a Part 10 file, in the transfer syntax that it says or was read in."""
     import copy
     import warnings
 
     from pydicom import dcmwrite
-    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.dataset import FileMetaDataset
     from pydicom.uid import UID
 
-    if not isinstance(dataset, Dataset):
-        raise BadRequest(f"{type(dataset).__name__} cannot be stored", hint="give a pydicom Dataset")
     written = copy.copy(dataset)
     meta = written.file_meta = FileMetaDataset(getattr(dataset, "file_meta", None) or {})
     if "TransferSyntaxUID" not in meta:

@@ -1,25 +1,25 @@
 """Storing from Python: STOW-RS (PS3.18 10.5) in batches over several connections, with a result a file.
 
-Files are streamed from disk, so memory does not grow with them. Not here: what may be stored (`sources`).
+Files are streamed from disk and data sets encoded when their turn comes, so memory does not grow with them;
+what is given as an iterator is not even looked at before. Not here: what may be stored (`sources`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
-from zipfile import BadZipFile
 
 from isocenter.client.display.html import Preview, bytes_text, table_html
 from isocenter.client.progress import Progress
 from isocenter.client.sources import Upload, uploads
-from isocenter.errors import IsocenterError, Unavailable
+from isocenter.errors import BadRequest, IsocenterError, Unavailable
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BATCH_FILES = 64
 BATCH_BYTES = 64_000_000
 _BLOCK = 1 << 18
-_ANSWERS = (409, 400, 415, 422, 507, 503, 413)  # of STOW: a module may say why, file by file
+_ANSWERS = (409, 400, 415, 422, 500, 507, 503, 413)  # of STOW: a module may say why, file by file
 _SEQUENCES = ("00081198", "00081199", "0008119A")  # failed, stored, and failed without a UID
 
 Outcome = Literal["stored", "failed", "skipped"]
@@ -138,24 +138,42 @@ def store(
     connections: int = 4,
 ) -> StoreReport:
     """See `Archive.store`."""
-    everything = list(enumerate(uploads(source)))
-    results: dict[int, FileResult] = {
-        index: FileResult(one.name, "skipped", one.size, reason=one.skipped)
-        for index, one in everything
-        if one.skipped
-    }
-    total = sum(one.size for _, one in everything if not one.skipped)
+    everything: Iterable[Upload] = uploads(source)
+    total = 0
+    if not isinstance(source, Iterator):
+        everything = list(everything)  # so that a mistake is told before anything is sent
+        total = sum(one.size for one in everything if not one.skipped)
+    results: dict[int, FileResult] = {}
     with Progress("Storing", total, progress) as shown:
-        _send_all(archive, _batches(everything), results, shown, max(connections, 1))
+        sendable = _sendable(everything, results, shown, counted=not isinstance(source, Iterator))
+        _send_all(archive, _batches(sendable), results, shown, max(connections, 1))
         seconds = shown.seconds
-    return StoreReport(tuple(results[index] for index, _ in everything), seconds)
+    return StoreReport(tuple(results[index] for index in sorted(results)), seconds)
 
 
-def _batches(everything: Sequence[tuple[int, Upload]]) -> Iterator[_Batch]:
-    batch = _Batch()
-    for index, one in everything:
+def _sendable(
+    everything: Iterable[Upload], results: dict[int, FileResult], shown: Progress, *, counted: bool
+) -> Iterator[tuple[int, Upload]]:
+    """What is to be sent, numbered; of the rest the result is known. `counted`: its size is in the total."""
+    for index, one in enumerate(everything):
         if one.skipped:
+            results[index] = FileResult(one.name, "skipped", one.size, reason=one.skipped)
             continue
+        ready = one
+        if one.encode is not None:
+            try:
+                ready = one.encode()
+            except (BadRequest, OSError) as error:
+                results[index] = _failed(one, str(error))
+                continue
+        if ready is not one or not counted:
+            shown.expect(ready.size)
+        yield index, ready
+
+
+def _batches(sendable: Iterable[tuple[int, Upload]]) -> Iterator[_Batch]:
+    batch = _Batch()
+    for index, one in sendable:
         batch.members.append((index, one))
         batch.size += one.size
         if batch.full:
@@ -274,7 +292,7 @@ def _blocks(one: Upload) -> Iterator[bytes]:
                 yield block
             if left or file.read(1):
                 raise _Changed("it changed while it was sent")
-    except (OSError, BadZipFile) as error:
+    except OSError as error:
         raise _Changed(f"it cannot be read: {error}") from None
 
 

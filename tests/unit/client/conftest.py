@@ -98,14 +98,14 @@ class Contract(BaseHTTPRequestHandler):
             uid = self.server.uid_of(data)
             if uid is None:
                 nameless.append({"00081197": {"vr": "US", "Value": [0xC000]}, **_comment("not readable")})
-            elif uid.endswith(".13"):
+            elif uid.endswith(".13") or self.server.full:
                 bad.append({**_uid(uid), "00081197": {"vr": "US", "Value": [0xA700]}, **_comment("no space")})
             else:
                 self.server.stored[uid] = data
                 good.append(_uid(uid))
         tags = (("00081199", good), ("00081198", bad), ("0008119A", nameless))
         module = {tag: {"vr": "SQ", "Value": items} for tag, items in tags if items}
-        status = 200 if not bad and not nameless else 202 if good else 409
+        status = self.server.full or (200 if not bad and not nameless else 202 if good else 409)
         self._send(status, "application/dicom+json", json.dumps(module).encode())
 
 
@@ -199,6 +199,7 @@ class Server(ThreadingHTTPServer):
         self.token: str | None = None
         self.hang_up = False
         self.refuse_early = False
+        self.full = 0  # the status of STOW when nothing can be stored
         self.connections = 0
         self.routes = {
             "/api/tables/query": _query,

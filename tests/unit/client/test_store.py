@@ -1,6 +1,11 @@
 """Storing folders, files, zips and data sets, with a result for every file."""
 
+import errno
+import gc
 import io
+import os
+import random
+import weakref
 import zipfile
 
 import pydicom
@@ -96,6 +101,41 @@ def test_a_damaged_zip(archive, folder, tmp_path):
     assert outcomes(archive.store(folder, progress=False))["damaged.zip"] == "skipped"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("where", ["at its start", "behind what is looked at first", "cut"])
+def test_a_damaged_member_of_a_zip_spoils_no_other(archive, tmp_path, method, where):
+    noise = random.Random(0).randbytes(100_000)
+    dataset = made("1.2.80")
+    dataset.add_new("PixelData", "OB", noise)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w", method) as target:
+        target.writestr("bad.dcm", buffer.getvalue())
+        buffer.truncate(0)
+        buffer.seek(0)
+        made("1.2.81").save_as(buffer, enforce_file_format=True)
+        target.writestr("good.dcm", buffer.getvalue(), zipfile.ZIP_STORED)
+    _damage(packed, where)
+    report = archive.store(tmp_path, progress=False)
+    assert outcomes(report)["good.dcm"] == "stored"
+    assert outcomes(report)["bad.dcm"] in ("failed", "skipped")
+
+
+def _damage(packed, where):
+    data = bytearray(packed.read_bytes())
+    with zipfile.ZipFile(packed) as archive:
+        entry = archive.getinfo("bad.dcm")
+    start = 30 + len(entry.filename)
+    if where == "cut":  # its directory says that it is smaller than it was packed
+        at = data.rindex(b"PK\x01\x02", 0, data.rindex(b"PK\x01\x02"))
+        data[at + 20 : at + 24] = (entry.compress_size // 2).to_bytes(4, "little")
+    else:
+        at = start + 20 if where == "at its start" else start + entry.compress_size // 2
+        data[at : at + 64] = bytes(64)
+    packed.write_bytes(data)
+
+
 def test_data_sets_and_bytes(archive, server):
     dataset = made("1.2.50")
     data = io.BytesIO()
@@ -106,6 +146,37 @@ def test_data_sets_and_bytes(archive, server):
     assert "MediaStorageSOPInstanceUID" not in dataset.file_meta  # the caller's object is left alone
     stored = pydicom.dcmread(io.BytesIO(server.stored["1.2.50"]))
     assert str(stored.PatientName) == "Müller^Jörg"
+
+
+def test_data_sets_are_encoded_when_their_turn_comes(archive, monkeypatch):
+    monkeypatch.setattr(store_module, "BATCH_FILES", 1)
+    made_so_far, most = [], 0
+
+    def many():
+        nonlocal most
+        for n in range(40):
+            dataset = made(f"1.2.{n + 200}")
+            made_so_far.append(weakref.ref(dataset))
+            most = max(most, sum(one() is not None for one in made_so_far))
+            yield dataset
+            del dataset
+            gc.collect()
+
+    report = archive.store(many(), progress=False)
+    assert len(report.stored) == 40
+    assert most < 15
+
+
+def test_a_data_set_that_cannot_be_written_stops_no_other(archive):
+    report = archive.store([made("1.2.55"), Dataset(), made("1.2.56")], progress=False)
+    assert [result.outcome for result in report.results] == ["stored", "failed", "stored"]
+    assert "cannot be written" in report.failed[0].reason
+
+
+def test_progress_of_data_sets_ends_at_its_total(archive):
+    seen = []
+    archive.store([made("1.2.57"), made("1.2.58")], progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1] > 0
 
 
 def test_a_data_set_that_was_read_keeps_its_transfer_syntax(archive, server):
@@ -166,8 +237,37 @@ def test_what_is_not_there_and_what_cannot_be_stored(archive, tmp_path):
         archive.store(tmp_path / "nowhere")
     with pytest.raises(BadRequest, match="int"):
         archive.store(5)
-    with pytest.raises(BadRequest, match="cannot be written"):
-        archive.store(Dataset())
+
+
+def test_what_is_left_out_of_a_folder_is_told(archive, folder, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "locked").mkdir()
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe")
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("/locked"):  # root, who may run the tests, is refused nothing
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    report = archive.store(folder, progress=False)
+    reasons = {result.name.rpartition("/")[2]: result.reason for result in report.skipped}
+    assert reasons["linked"] == "a link to a folder: name it to store it"
+    assert reasons["locked"] == "Permission denied"
+    assert reasons["gone"] == "No such file or directory"
+    assert reasons["pipe"] == "no regular file"
+
+
+@pytest.mark.parametrize("status", [500, 503, 507])
+def test_a_server_that_can_store_nothing_says_so_of_each_file(archive, server, folder, status):
+    server.full = status
+    report = archive.store(folder / "deep", progress=False)
+    assert {result.reason for result in report.results} == {"no space [A700H]"}
+    assert len(report.failed) == 6
 
 
 def test_nothing_to_store(archive, tmp_path):
