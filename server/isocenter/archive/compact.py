@@ -6,18 +6,14 @@ tail stays. Snapshots keep their versions, and their files.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-
 from isocenter.archive.flush import Flush
 from isocenter.archive.keeping import CatalogLock
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.index import Index, Tombstone, View
 
-_log = logging.getLogger(__name__)
+_NO_TAIL = 1 << 62
 
 
-@dataclass(frozen=True)
 class Upkeep:
     """Compacts and vacuums one dataset.
 
@@ -28,13 +24,15 @@ class Upkeep:
         flush: of the dataset.
     """
 
-    index: Index
-    catalog: Catalog
-    lock: CatalogLock
-    flush: Flush
+    def __init__(self, index: Index, catalog: Catalog, lock: CatalogLock, flush: Flush) -> None:
+        self.index = index
+        self.catalog = catalog
+        self.lock = lock
+        self.flush = flush
+        self._settled: tuple[object, ...] | None = None
 
     def compact(self, *, thorough: bool = False) -> list[str]:
-        """Rewrite what is small or holds many dead rows; the tables that were rewritten.
+        """Rewrite some of what is small or holds many dead rows; the tables that were rewritten.
 
         Args:
             thorough: rewrite whatever is small or has a dead row at all.
@@ -42,29 +40,46 @@ class Upkeep:
         Raises:
             Conflict: the dataset was reset meanwhile; nothing changed.
         """
-        from isocenter.archive.derived import DERIVED, newest, tombstone_table
-
         with self.lock.held():
             self.flush.complete_snapshots()
-            view = self.index.reader.view()
-            heads = self._derived_again(view) if view.tombstones else dict(view.heads)
-            done = self.catalog.compact(
-                INSTANCES,
-                heads.get(INSTANCES),
-                tombstones=tombstone_table(view.tombstones),
-                thorough=thorough,
-            )
-            rewritten = {INSTANCES: done.version}
-            for table in DERIVED:
-                rewritten[table] = self.catalog.compact(
-                    table, heads.get(table), keep=newest, thorough=thorough
-                ).version
-            new = {table: version for table, version in rewritten.items() if version is not None}
-            applied = [view.tombstones[number] for number in sorted(done.applied)]
-            applied = _without_tail(applied, view)
-            if new or applied or heads != view.heads:
-                self.index.writer.set_heads(heads | new, applied=applied, resets=view.resets)
+            view = self.index.reader.view(_NO_TAIL)
+            state = (view.heads, view.tombstones, view.resets)
+            if state == self._settled and not thorough:
+                return []
+            new, applied = self._rewritten(view, thorough)
+            if new or applied:
+                self.index.writer.set_heads(new, applied=applied, resets=view.resets)
+            else:
+                self._settled = state
             return sorted(new)
+
+    def _rewritten(self, view: View, thorough: bool) -> tuple[dict[str, int], list[Tombstone]]:
+        """New versions, not visible yet, and the tombstones that they make needless."""
+        from isocenter.archive.derived import DERIVED, newest, tombstone_table
+
+        done = self.catalog.compact(
+            INSTANCES,
+            view.heads.get(INSTANCES),
+            tombstones=tombstone_table(view.tombstones),
+            thorough=thorough,
+        )
+        # Nobody would touch the series of a row that is left out any more.
+        heads = self._derived_again(view) if done.dropped else dict(view.heads)
+        moved = {table: version for table, version in heads.items() if view.heads.get(table) != version}
+        rewritten = {INSTANCES: done.version}
+        for table in DERIVED:
+            head = heads.get(table)
+            rewritten[table] = self.catalog.compact(table, head, keep=newest, thorough=thorough).version
+        new = {table: version for table, version in rewritten.items() if version is not None}
+        applied = [view.tombstones[number] for number in sorted(done.applied)]
+        return moved | new, self._without_tail(applied)
+
+    def _without_tail(self, applied: list[Tombstone]) -> list[Tombstone]:
+        """The tombstones that hide no row of the tail: the others are needed until after its flush."""
+        lowest: dict[str, int] = {}
+        for row in self.index.reader.tail() if applied else ():
+            lowest.setdefault(row.SOPInstanceUID, row.seq)
+        return [one for one in applied if lowest.get(one.SOPInstanceUID, one.seq + 1) > one.seq]
 
     def vacuum(self, hours: float) -> dict[str, list[str]]:
         """Delete files that neither head nor snapshot holds, once removed for so long; their names."""
@@ -77,7 +92,7 @@ class Upkeep:
             return self.catalog.vacuum(keep, hours=hours)
 
     def _derived_again(self, view: View) -> dict[str, int]:
-        """Heads with derived rows for the series that tombstones touch, which nobody would touch any more."""
+        """Heads with derived rows for the series that tombstones touch."""
         files = self.catalog.files(INSTANCES, view.heads.get(INSTANCES))
         rows = self.flush.derived(files, None, view.tombstones)
         if not rows:
@@ -106,11 +121,3 @@ def drop_rows(
             return moved if done.version is None else moved | {INSTANCES: done.version}
     finally:
         flush.close()
-
-
-def _without_tail(applied: list[Tombstone], view: View) -> list[Tombstone]:
-    """The tombstones that hide no row of the tail: the others are needed until after its flush."""
-    lowest: dict[str, int] = {}
-    for row in view.tail:
-        lowest.setdefault(row.SOPInstanceUID, row.seq)
-    return [one for one in applied if lowest.get(one.SOPInstanceUID, one.seq + 1) > one.seq]

@@ -34,11 +34,13 @@ class Compacted:
     """What a compaction did.
 
     `version` is the new one, None when there was nothing to do; `applied` the numbers of the tombstones
-    (rows of the table that was given) that hide no row of any file any more.
+    (rows of the table that was given) that hide no row of any file any more; `dropped` of those whose rows
+    were left out now.
     """
 
     version: int | None
-    applied: frozenset[int]
+    applied: frozenset[int] = frozenset()
+    dropped: frozenset[int] = frozenset()
 
 
 class Catalog:
@@ -185,6 +187,10 @@ class Catalog:
         """Make a version the newest one; returns the number of the version that repeats it."""
         return self.log(table).restore(version)
 
+    def clear(self, table: str) -> int:
+        """Make a version without rows the newest one; returns its number."""
+        return self.log(table).clear()
+
     def compact(
         self,
         table: str,
@@ -196,6 +202,8 @@ class Catalog:
     ) -> Compacted:
         """Rewrite small files, and files with over 2 % dead rows, sorted and without the dead ones.
 
+        A part at a time, see `compaction.choose`: ask again until there is nothing to do.
+
         The new version is durable and invisible until the index moves the head to it.
 
         Args:
@@ -206,7 +214,7 @@ class Catalog:
             thorough: rewrite whatever is small or has a dead row at all.
         """
         if head is None:
-            return Compacted(None, frozenset())
+            return Compacted(None)
         log = self.log(table)
         facts = log.actions(head)
         dead = {name: dead_rows(log.folder, name, tombstones) for name in facts}
@@ -219,11 +227,20 @@ class Catalog:
         lost = sum(file.rows for file in chosen) - sum(file.rows for file in written)
         names = [file.name for file in chosen]
         version = log.commit(delta, written, removed=names, rearranged=not lost)
-        return Compacted(version, _applied(dead, names, tombstones))
+        dropped = frozenset(number for name in names for number in dead[name][1])
+        return Compacted(version, _applied(dead, names, tombstones), dropped)
 
     def vacuum(self, keep: Mapping[str, Iterable[int]], *, hours: float = 1.0) -> dict[str, list[str]]:
-        """Delete files, by table, that no version of `keep` (heads, snapshots) holds; returns their names."""
-        return {table: self.log(table).vacuum(versions, hours=hours) for table, versions in keep.items()}
+        """Delete files, by table, that no version of `keep` (heads, snapshots) holds; returns their names.
+
+        Log entries that none of them needs go as well.
+        """
+        gone: dict[str, list[str]] = {}
+        for table, versions in keep.items():
+            kept = list(versions)
+            gone[table] = self.log(table).vacuum(kept, hours=hours)
+            self.log(table).forget(kept, hours=hours)
+        return gone
 
 
 def _applied(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ Rows = npt.NDArray[np.int64]
 SMALL_BYTES = 64 * 2**20
 MOST_SMALL = 8
 DEAD_SHARE = 0.02
+MOST_BYTES = 2 * FILE_BYTES
 _BATCH = 2048
 _LAST = 2**31
 """Where rows without InstanceNumber sort."""
@@ -44,6 +46,8 @@ class Candidate:
 def choose(files: Sequence[Candidate], *, thorough: bool = False) -> list[Candidate]:
     """The files to rewrite: those with over 2 % dead rows, and the small ones once there are over eight.
 
+    At most so many that flushes need not wait long: those with most dead rows first, then the smallest.
+
     Args:
         files: of one version.
         thorough: rewrite everything that is small or has a dead row at all.
@@ -51,9 +55,13 @@ def choose(files: Sequence[Candidate], *, thorough: bool = False) -> list[Candid
     share = 0.0 if thorough else DEAD_SHARE
     dying = [file for file in files if len(file.dead) > share * file.rows]
     small = [file for file in files if file.size < SMALL_BYTES and file not in dying]
+    chosen = sorted(dying, key=lambda file: -len(file.dead) / file.rows)
     if len(small) + len(dying) > (1 if thorough else MOST_SMALL) or (small and dying):
-        return dying + small
-    return dying
+        chosen += sorted(small, key=lambda file: file.size)
+    if thorough:
+        return chosen
+    sizes = accumulate(file.size for file in chosen)
+    return [file for file, size in zip(chosen, sizes, strict=True) if size <= MOST_BYTES or file is chosen[0]]
 
 
 def rewrite(

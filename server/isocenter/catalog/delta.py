@@ -36,7 +36,9 @@ _APPLICATION = "isocenter"
 _CHECKPOINT_EVERY = 50
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 _SETTINGS = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "1000000"}
+_LOG = "_delta_log"
 _ENTRY = re.compile(r"(\d{20})\.json").fullmatch
+_LOGGED = re.compile(r"(\d{20})\.(?:json|crc|checkpoint\..*)").fullmatch
 
 
 class DeltaLog:
@@ -96,7 +98,7 @@ class DeltaLog:
         """The table with the content of `head` as its newest version, with at least the columns of `schema`.
 
         Created when missing; restored when it is ahead (a flush that never became visible, or a reset).
-        `head` None is the empty table.
+        `head` None is the table without rows.
         """
         if not self.exists:
             if head is not None:
@@ -104,8 +106,10 @@ class DeltaLog:
             return self._create(schema)
         self.repair(head or 0)
         table = self._open(None)
-        if table.version() != (head or 0):
-            self._restore(table, head or 0)
+        if head is None:
+            self._clear(table)
+        elif table.version() != head:
+            self._restore(table, head)
         self._widen(table, schema)
         return table
 
@@ -133,6 +137,17 @@ class DeltaLog:
         before = int(table.version())
         table.restore(version, post_commithook_properties=_NO_HOOKS)
         self._make_durable(before, table)
+
+    def _clear(self, table: DeltaTable) -> None:
+        """Version 0 had no rows, but its log entry may be gone by now."""
+        if files := list(_actions(table)):
+            self.commit(table, [], removed=files)
+
+    def clear(self) -> int:
+        """Make a version without rows the newest one; returns its number."""
+        table = self._open(None)
+        self._clear(table)
+        return int(table.version())
 
     def restore(self, version: int) -> int:
         """Make the content of `version` the newest version; returns its number."""
@@ -218,7 +233,7 @@ class DeltaLog:
 
     @property
     def _log(self) -> Path:
-        return Path(self._uri) / "_delta_log"
+        return Path(self._uri) / _LOG
 
     def vacuum(self, keep: Iterable[int], *, hours: float = 1.0) -> list[str]:
         """Delete data files that no version of `keep` holds and that left the table over `hours` ago.
@@ -237,6 +252,25 @@ class DeltaLog:
                 post_commithook_properties=_NO_HOOKS,
             )
         )
+
+    def forget(self, keep: Iterable[int], *, hours: float = 1.0) -> list[str]:
+        """Delete log entries that no version of `keep`, nor a later one, is built upon; returns their names.
+
+        A version is read from the last checkpoint up to it; what lies before the one that the lowest of them
+        is read from goes, oldest first, once `hours` old, so that the log has no gap at any time.
+        """
+        listed = {info.base_name: info for info in self.folder.listed(_LOG)}
+        versions = {name: int(entry[1]) for name in sorted(listed) if (entry := _LOGGED(name)) is not None}
+        lowest = min(keep, default=0)
+        bases = [v for name, v in versions.items() if "checkpoint" in name and v <= lowest]
+        before = time.time() - hours * 3600
+        gone: list[str] = []
+        for name, version in versions.items():
+            if version >= max(bases, default=0) or listed[name].mtime.timestamp() > before:
+                break
+            self.folder.remove(f"{_LOG}/{name}")
+            gone.append(name)
+        return gone
 
 
 def _is_whole(path: Path) -> bool:

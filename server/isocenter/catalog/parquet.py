@@ -72,6 +72,16 @@ class Folder:
         """A data file, to read."""
         return self._filesystem.open_input_file(f"{self.path}/{name}")
 
+    def listed(self, under: str) -> list[fs.FileInfo]:
+        """What is in a folder of it."""
+        wanted = fs.FileSelector(f"{self.path}/{under}", allow_not_found=True)
+        found: list[fs.FileInfo] = self._filesystem.get_file_info(wanted)
+        return found
+
+    def remove(self, name: str) -> None:
+        """Remove a file of it."""
+        self._filesystem.delete_file(f"{self.path}/{name}")
+
     def _remove(self, target: str) -> None:
         if self._filesystem.get_file_info(target).type != fs.FileType.NotFound:
             self._filesystem.delete_file(target)

@@ -95,6 +95,49 @@ def test_vacuum_spares_what_was_removed_less_than_an_hour_ago(filled: Filled) ->
     assert filled.seqs(first) == [1, 2, 3]
 
 
+def test_log_entries_that_no_kept_version_needs_go_and_all_versions_kept_are_read(
+    filled: Filled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isocenter.catalog.delta._CHECKPOINT_EVERY", 5)
+    heads, kept = {}, {}
+    for number in range(1, 24):
+        heads = filled.append(1, heads)
+        if number == 12:
+            kept = heads
+    log = tmp_path / "catalog" / "instances" / "_delta_log"
+    before = sorted(int(path.stem) for path in log.glob("*.json"))
+    checkpoints = [int(path.name[:20]) for path in log.glob("*.checkpoint*")]
+    filled.catalog.vacuum({"instances": [kept["instances"], heads["instances"]]})
+    assert sorted(int(path.stem) for path in log.glob("*.json")) == before, "nothing is an hour old"
+    filled.catalog.vacuum({"instances": [kept["instances"], heads["instances"]]}, hours=0)
+    base = max(version for version in checkpoints if version <= kept["instances"])
+    assert sorted(int(path.stem) for path in log.glob("*.json")) == [v for v in before if v >= base]
+    assert 0 < base < kept["instances"]
+    reopened = Filled(Catalog(tmp_path / "catalog"), filled.made, filled.headers)
+    assert reopened.seqs(kept) == list(range(1, 13))
+    assert reopened.seqs(heads) == list(range(1, 24))
+    reopened.seq = 23
+    assert reopened.seqs(reopened.append(2, kept)) == [*range(1, 13), 24, 25], "a reset"
+    assert reopened.seqs(reopened.append(1, {})) == [26], "to before the first flush"
+    assert reopened.seqs(kept) == list(range(1, 13))
+
+
+def test_a_compaction_of_much_is_done_in_parts(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: Heads = {}
+    for _ in range(12):
+        heads = filled.append(2, heads)
+    sizes = [Path(file).stat().st_size for file in filled.catalog.files("instances", heads["instances"])]
+    monkeypatch.setattr("isocenter.catalog.compaction.MOST_BYTES", max(sizes) * 5)
+    files = [12]
+    for _ in range(5):
+        done = filled.catalog.compact("instances", heads["instances"])
+        heads = heads if done.version is None else {"instances": done.version}
+        files.append(len(filled.catalog.files("instances", heads["instances"])))
+    assert 1 < files[1] < 12
+    assert files[2:] == [files[1]] * 4, "what is left is not worth it"
+    assert filled.seqs(heads) == list(range(1, 25))
+
+
 def test_vacuum_takes_files_that_a_crash_left(filled: Filled, tmp_path: Path) -> None:
     heads = filled.append(3, {})
     table = tmp_path / "catalog" / "instances"
