@@ -6,38 +6,25 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from isocenter.archive.decoding import add_header
+from isocenter.archive.differences import parts
 from isocenter.catalog.catalog import INSTANCES
 from isocenter.catalog.rows import RowBuilder, RowFacts
-from isocenter.dicom.header import read_header
 from isocenter.dicom.levels import Level
-from isocenter.index import StoredInstance
+from isocenter.errors import NotFound
+from isocenter.index import StoredInstance, View
 
 if TYPE_CHECKING:
     from isocenter.archive.dataset import Dataset
 
 _AT_ONCE = 20_000
-_EMPTY = 0
-"""Version of a table as it was created, without rows."""
-
-
-def catalog_differences(dataset: Dataset) -> set[str]:
-    """SOP Instance UIDs whose row in catalog or tail is not that of the visible instance, or missing."""
-    with dataset.table(Level.INSTANCE, None, ["SOPInstanceUID", "_seq", "_sha256"]) as reader:
-        found = {
-            row
-            for batch in reader
-            for row in zip(*(batch.column(n).to_pylist() for n in range(3)), strict=True)
-        }
-    visible = {(one.SOPInstanceUID, one.seq, one.sha256) for one in dataset.instances()}
-    return {str(row[0]) for row in found ^ visible}
+_NO_TAIL = 1 << 62
 
 
 def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
@@ -50,13 +37,9 @@ def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
         NotFound, UnreadableObject: an object is lost; nothing changed.
     """
     with dataset.catalog_lock.held():
-        view = dataset.index.reader.view()
-        waiting = set(view.tail_seqs)
-        instances = [
-            one for one in dataset.instances() if one.seq <= view.last_seq and one.seq not in waiting
-        ]
+        view = dataset.index.reader.view(_NO_TAIL)
         heads: dict[str, int] = {}
-        done, left = 0, iter(instances)
+        done, count, left = 0, dataset.count(Level.INSTANCE), _flushed(dataset, view)
         while part := list(islice(left, _AT_ONCE)):
             batch = _batch(dataset, part)
             files = dataset.catalog.files(INSTANCES, heads.get(INSTANCES))
@@ -64,17 +47,30 @@ def recatalog(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
             rows = {INSTANCES: [batch], **derived}
             heads = dataset.catalog.append(rows, seq=view.last_seq, heads=heads)
             done += len(part)
-            tell(f"rows of {dataset.name}", done, len(instances))
-        emptied = dict.fromkeys(view.heads, _EMPTY)
+            tell(f"rows of {dataset.name}", done, max(done, count))
+        emptied = {table: dataset.catalog.clear(table) for table in view.heads if table not in heads}
         dataset.index.writer.set_heads(emptied | heads, resets=view.resets)
         return done
+
+
+def _flushed(dataset: Dataset, view: View) -> Iterator[StoredInstance]:
+    """The visible instances that do not wait in the tail, study by study."""
+    waiting = set(view.tail_seqs)
+    for low, high in parts(dataset.count(Level.INSTANCE), _AT_ONCE):
+        for one in dataset.index.reader.instances_between(low, high):
+            if one.seq <= view.last_seq and one.seq not in waiting:
+                yield one
 
 
 def _batch(dataset: Dataset, instances: Sequence[StoredInstance]) -> pa.RecordBatch:
     builder = RowBuilder()
     for one in instances:
-        with closing(dataset.open(one)) as file:
-            header = read_header(file)
+        try:
+            header = dataset.header(one)
+        except NotFound:
+            if dataset.index.reader.references([one.object]):
+                raise
+            continue  # deleted and swept since it was listed
         facts = RowFacts(
             seq=one.seq,
             study_key=one.study_key,

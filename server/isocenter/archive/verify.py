@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from isocenter.archive.recatalog import catalog_differences, recatalog
+from isocenter.archive.differences import differences
+from isocenter.archive.recatalog import recatalog
 from isocenter.archive.references import unreadable_of
 from isocenter.dicom.header import read_header
 from isocenter.dicom.levels import Level
@@ -105,8 +106,8 @@ def _objects_of(
         named = dataset.index.reader.stored_objects()
         while part := list(islice(named, _AT_ONCE)):
             found = pool.map(lambda one: _look(dataset.objects, one, digests), part)
-            for one, wrong in zip(part, found, strict=True):
-                if wrong:
+            for one, seen in zip(part, found, strict=True):
+                if wrong := seen and _look_again(dataset, one, digests):
                     right = repair and wrong == HEAD and _repair_head(archive, dataset, one)
                     report.findings.append(Finding(wrong, dataset.name, one.object, right))
             done += len(part)
@@ -134,6 +135,16 @@ def _look(store: ObjectStore, instance: StoredObject, digests: bool) -> str:
     if identity != instance.sha256:
         return DAMAGED
     return HEAD if whole != instance.file_sha256 else ""
+
+
+def _look_again(dataset: Dataset, instance: StoredObject, digests: bool) -> str:
+    """What is wrong as things are now: it may have been deleted and swept meanwhile, and sent again."""
+    known = dataset.index.reader.file_digests(instance.object)
+    if not known:
+        return ""
+    if instance.file_sha256 not in known:
+        instance = replace(instance, file_sha256=min(known))
+    return _look(dataset.objects, instance, digests)
 
 
 def _repair_head(archive: Archive, dataset: Dataset, instance: StoredObject) -> bool:
@@ -195,11 +206,11 @@ def _left_out(dataset: Dataset, report: Report) -> None:
 
 def _catalog_of(dataset: Dataset, report: Report, repair: bool, tell: Progress) -> None:
     tell(f"catalog of {dataset.name}", 0, 1)
-    wrong = sorted(catalog_differences(dataset))
+    wrong = sorted(differences(dataset))
     right = bool(wrong) and repair
     if right:
         recatalog(dataset, tell)
-        right = not catalog_differences(dataset)
+        right = not differences(dataset)
     report.findings += [Finding(CATALOG, dataset.name, uid, right) for uid in wrong]
     tell(f"catalog of {dataset.name}", 1, 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.uids import key_of
@@ -71,17 +71,48 @@ def file_digests(session: Session, path: str) -> set[str]:
     return found
 
 
-def stored_objects(session: Session) -> Iterator[StoredObject]:
-    """Every object that a row of any epoch, or a conflict, names; each once."""
-    facts = "transfer_syntax, object, size, sha256, file_sha256, source_aet, called_aet, received"
-    last = ""
-    for row in session.stream(
-        f'SELECT "SOPInstanceUID", COALESCE("SOPClassUID", \'\'), {facts} FROM instance'
-        f" UNION ALL SELECT \"SOPInstanceUID\", '', {facts} FROM conflict ORDER BY object"
-    ):
-        if row[3] != last:
-            last = row[3]
-            yield StoredObject(*row)
+NAMING = ("instance", "conflict")
+"""The tables that name objects."""
+
+_CLASS = {"instance": "COALESCE(t.\"SOPClassUID\", '')", "conflict": "''"}
+
+
+def stored_objects(session: Session, table: str, after: int, limit: int) -> list[tuple[int, StoredObject]]:
+    """Objects that rows of a table name, of any epoch, with the ids of the rows, those above `after`.
+
+    An object that several rows name comes with the one of the lowest id, or with its instance.
+    """
+    facts = (
+        "transfer_syntax",
+        "object",
+        "size",
+        "sha256",
+        "file_sha256",
+        "source_aet",
+        "called_aet",
+        "received",
+    )
+    told = ", ".join(f"t.{name}" for name in facts)
+    same = "o.sop_key = t.sop_key AND o.object = t.object"
+    earlier = f"{same} AND o.id < t.id"
+    known = (
+        [_named(table, earlier)]
+        if table == "instance"
+        else [_named(table, earlier), _named("instance", same)]
+    )
+    text = (
+        f'SELECT t.id, t."SOPInstanceUID", {_CLASS[table]}, {told} FROM {table} t'
+        f" WHERE t.id > ? AND {' AND '.join(known)} ORDER BY t.id LIMIT ?"
+    )
+    return [(row[0], StoredObject(*row[1:])) for row in session.rows(text, (after, limit))]
+
+
+def _named(table: str, where: str) -> str:
+    """No row of the table, visible or ended, which have an index each."""
+    return " AND ".join(
+        f"NOT EXISTS (SELECT 1 FROM {table} o WHERE {where} AND o.v1 {state})"
+        for state in ("IS NULL", "IS NOT NULL")
+    )
 
 
 def conflicts(session: Session, sop_uid: str | None) -> list[ConflictObject]:

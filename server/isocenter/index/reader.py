@@ -15,12 +15,13 @@ from isocenter.errors import InvalidQuery
 from isocenter.index import audit, changes, epochs, identity, names, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
-from isocenter.index.database import Database, Row, Session, quoted
+from isocenter.index.database import Database, Row, Session, quoted, select_text
 from isocenter.index.identity import Identity
 from isocenter.index.records import (
     Change,
     Collision,
     ConflictObject,
+    Kept,
     Lease,
     LevelConflict,
     Snapshot,
@@ -31,10 +32,17 @@ from isocenter.index.records import (
     Totals,
     View,
 )
-from isocenter.index.selection import Order, count_query, find_query, instances_query
+from isocenter.index.selection import (
+    Order,
+    count_query,
+    find_query,
+    instances_between_query,
+    instances_query,
+)
 
 _TAIL = ", ".join(quoted(column.name) for column in schema.tail.columns)
 _AT_ONCE = 10_000
+_PAGE = 500
 
 
 class Reader:
@@ -145,6 +153,19 @@ class Reader:
         with self.database.read() as session:
             return names.read(session, keyword, since)
 
+    def instances_between(self, low: int, high: int) -> list[StoredInstance]:
+        """All instances of studies with keys from `low` to `high`, by study, series and InstanceNumber."""
+        with self.database.read() as session:
+            query = instances_between_query(session.dialect, low, high)
+            return [StoredInstance(*row) for row in session.rows(query.sql, query.params)]
+
+    def kept(self, low: int, high: int) -> set[Kept]:
+        """What the catalog must hold of the studies with keys from `low` to `high`."""
+        columns = ("SOPInstanceUID", "seq", "sha256")
+        text = select_text("instance", columns, "v1 IS NULL AND study_key BETWEEN ? AND ?")
+        with self.database.read() as session:
+            return {Kept(*row) for row in session.rows(text, (low, high))}
+
     # -- one moment ------------------------------------------------------------------------------------
 
     def view(self, since: int = 0) -> View:
@@ -227,9 +248,19 @@ class Reader:
             return audit.file_digests(session, path)
 
     def stored_objects(self) -> Iterator[StoredObject]:
-        """Every object that a row of any epoch, or a conflict, names, by path; one long read transaction."""
-        with self.database.read() as session:
-            yield from audit.stored_objects(session)
+        """Every object that a row of any epoch, or a conflict, names.
+
+        Read page by page: nothing waits for whoever looks at each of them.
+        """
+        for table in audit.NAMING:
+            after = 0
+            while True:
+                with self.database.read() as session:
+                    page = audit.stored_objects(session, table, after, _PAGE)
+                if not page:
+                    break
+                after = page[-1][0]
+                yield from (stored for _, stored in page)
 
     def conflicts(self, sop_uid: str | None = None) -> list[ConflictObject]:
         """Objects kept beside the visible ones, of one SOP instance or of all."""

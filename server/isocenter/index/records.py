@@ -88,6 +88,14 @@ class StoredInstance:
     called_aet: str = ""
 
 
+class Kept(NamedTuple):
+    """What index and catalog must agree about: which bytes are the visible ones of an instance."""
+
+    SOPInstanceUID: str
+    seq: int
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object that a row of any epoch, or a conflict, names: enough to check it and remake its head."""

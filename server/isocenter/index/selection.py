@@ -193,9 +193,18 @@ _INSTANCE = ", ".join(
 def instances_query(conditions: Conditions, predicate: Predicate) -> Query:
     """The statement of `Reader.instances`."""
     where = conditions.of(predicate)
-    number = 'i."InstanceNumber"' + ("" if conditions.dialect == "sqlite" else " NULLS FIRST")
-    sql = (
+    return Query(_instances(conditions.dialect, where, "s.first_seq, e.first_seq"), conditions.params)
+
+
+def instances_between_query(dialect: Dialect, low: int, high: int) -> Query:
+    """The statement of `Reader.instances_between`."""
+    where = "i.study_key BETWEEN ? AND ?"
+    return Query(_instances(dialect, where, "i.study_key, e.first_seq"), [low, high])
+
+
+def _instances(dialect: Dialect, where: str, first: str) -> str:
+    number = 'i."InstanceNumber"' + ("" if dialect == "sqlite" else " NULLS FIRST")
+    return (
         f"SELECT {_INSTANCE} FROM {_source(Level.INSTANCE, ())} WHERE i.v1 IS NULL AND {where}"
-        f" ORDER BY s.first_seq, e.first_seq, {number}, i.seq"
+        f" ORDER BY {first}, {number}, i.seq"
     )
-    return Query(sql, conditions.params)

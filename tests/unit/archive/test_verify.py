@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from data_sets import EXPLICIT, data_set
 from tests.unit.archive.conftest import OpenArchive
 
 from isocenter.archive import Archive, Dataset, Origin
+from isocenter.archive import differences as differences_module
+from isocenter.archive import verify as verify_module
+from isocenter.archive.differences import parts
 from isocenter.dicom.levels import Level
 from isocenter.objects import HEAD_SIZE
 
@@ -120,6 +124,70 @@ def test_conflict_objects_are_checked_too(archive: Archive, filled: Dataset) -> 
     assert path is not None
     path.write_bytes(path.read_bytes()[:-2] + b"zz")
     assert kinds(archive) == [("damaged", False)]
+
+
+def test_what_is_stored_deleted_and_flushed_during_verify_is_no_finding(
+    archive: Archive, filled: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog is read in the middle of that, at every look."""
+    number = iter(range(100, 1000))
+    real = differences_module._cataloged
+
+    def read(*told: Any) -> Any:
+        found = real(*told)
+        n = next(number)
+        filled.store(data_set(SOPInstanceUID=f"1.2.{n}", InstanceNumber=n), Origin("SCANNER"), EXPLICIT)
+        filled.delete(Level.INSTANCE, f"1.2.{n - 100}")
+        filled.flush()
+        return found
+
+    monkeypatch.setattr(differences_module, "_cataloged", read)
+    assert kinds(archive) == [("orphan", False)]
+    assert next(number) > 100
+
+
+def test_an_object_deleted_and_swept_during_verify_is_not_missing(
+    archive: Archive, filled: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = data_set(SOPInstanceUID="1.2.1", InstanceNumber=1, pixels=bytes(100))
+    real, seen = verify_module._look, []
+
+    def look(store: Any, one: Any, digests: bool) -> str:
+        if one.SOPInstanceUID in ("1.2.0", "1.2.1") and one.SOPInstanceUID not in seen:
+            seen.append(one.SOPInstanceUID)
+            filled.delete(Level.INSTANCE, one.SOPInstanceUID)
+            archive.sweep(grace=-5)
+            if one.SOPInstanceUID == "1.2.1":
+                filled.store(raw, Origin("OTHER"), EXPLICIT)
+        return real(store, one, digests)
+
+    monkeypatch.setattr(verify_module, "_look", look)
+    assert kinds(archive) == []
+    assert sorted(seen) == ["1.2.0", "1.2.1"]
+
+
+def test_a_large_dataset_is_verified_part_by_part(
+    archive: Archive, filled: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isocenter.archive.differences._PART", 1)
+    monkeypatch.setattr("isocenter.archive.recatalog._AT_ONCE", 1)
+    monkeypatch.setattr("isocenter.index.reader._PAGE", 2)
+    for n in range(20):
+        told = {
+            "StudyInstanceUID": f"1.7.{n}",
+            "SeriesInstanceUID": f"1.7.{n}.1",
+            "SOPInstanceUID": f"1.8.{n}",
+        }
+        filled.store(data_set(**told), Origin("SCANNER"), EXPLICIT)
+    filled.snapshot("all")
+    filled.delete(Level.STUDY, "1.7.3")
+    filled.flush()
+    assert [len(list(parts(count, 10))) for count in (0, 9, 10, 95)] == [1, 1, 2, 10]
+    assert archive.verify().findings == []
+    assert archive.verify().objects == 26, "once each, those of a snapshot too"
+    filled.index.writer.set_heads({"instances": 0})
+    assert kinds(archive, repair=True) == [("catalog", True)] * 25
+    assert kinds(archive) == []
 
 
 def test_a_catalog_that_lost_its_rows_is_made_anew(open_archive: OpenArchive) -> None:
