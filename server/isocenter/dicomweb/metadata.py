@@ -1,29 +1,48 @@
-"""WADO-RS metadata (PS3.18 10.4.1.1.2): the DICOM JSON of every instance of what is named.
+"""WADO-RS metadata (PS3.18 10.4.1.1.2): every attribute of every instance of what is named, as JSON or XML.
 
-What was left out of the JSON for its size is a BulkDataURI that `bulkdata` answers, absolute as the client
-sees this server. Not here: XML, and metadata prepared and kept compressed.
+What was left out for its size is a BulkDataURI that `bulkdata` answers, absolute as the client sees this
+server. Metadata of a study or series is prepared once for each base URL and kept compressed (`prepared`); its
+version comes from one row of the index. Of an instance it is read from the object.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from isocenter import __version__
 from isocenter.dicom.json_model import to_json_bytes
 from isocenter.dicom.levels import Level
+from isocenter.dicomweb.bulk_links import absolute
 from isocenter.dicomweb.handler import DicomwebHandler
+from isocenter.dicomweb.lookup import absent
 from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY, Target
+from isocenter.dicomweb.prepared import Prepared, PreparedAnswers
+from isocenter.dicomweb.representation import Representation, XmlParts, choose
+from isocenter.http.accept import takes_gzip
 from isocenter.index.records import StoredInstance
 
 if TYPE_CHECKING:
     from isocenter.archive import Dataset
+    from isocenter.config import Settings
 
-# As `json_model.placeholder` writes it. Inside a JSON text these quotes would be escaped, so that no value of
-# an attribute can be taken for it.
-_PLACEHOLDER = b'"BulkDataURI":"?'
-_AT_ONCE = 256 * 1024
+_BATCH = 50
+# A date in HTTP has whole seconds: what changed just now may change again within the same one.
+_SETTLED = 2.0
+
+
+@dataclass(frozen=True)
+class Version:
+    """The state of a study or series: each change of an instance below it gives another one."""
+
+    uids: tuple[str, ...]
+    changed_seq: int
+    instances: int
+    size: int
 
 
 class MetadataHandler(DicomwebHandler):
@@ -32,68 +51,148 @@ class MetadataHandler(DicomwebHandler):
     face = "metadata"
 
     async def get(self, **_path: str) -> None:
-        """Send a JSON array with one object for each instance, in series and InstanceNumber order."""
-        media_type = self.json_type()
-        single = self.target.level is Level.INSTANCE
-        found = [await self.instance()] if single else await self.instances()
-        etag = _etag(found, self.root)
-        self.set_header("Content-Type", media_type)
-        self.set_header("ETag", etag)
-        self.add_header("Vary", "Accept, Forwarded, Host")
-        if self.check_etag_header():
-            self.set_status(304)
-            return
-        pieces = _pieces(self.dataset(), self.target, found, self.root)
-        try:
-            while piece := await self.context.long(next, pieces, b""):
-                self.write(piece)
-                await self.flush()
-        finally:
-            await self.context.long(pieces.close)
+        """Send a data set for each instance, in series and InstanceNumber order."""
+        form = choose(self.accepted())
+        self.add_header("Vary", "Accept, Accept-Encoding, Forwarded, Host")
+        if self.target.level is Level.INSTANCE:
+            await self._send_instance(form)
+        else:
+            await self._send_prepared(form)
 
     head = get
 
+    async def _send_instance(self, form: Representation) -> None:
+        instance = await self.instance()
+        digest = self._digest(form, instance.seq, instance.sha256)
+        if self._is_known(digest, "", instance.received // 1_000_000):
+            return
+        batches = ([document] for document in _of_object(self.dataset(), instance, self.root))
+        body = await self.context.short(b"".join, form.render(batches))
+        self.set_header("Content-Type", form.content_type)
+        self.write(body)
 
-def _etag(found: list[StoredInstance], root: str) -> str:
-    """Changes when an instance comes, goes or is replaced, and with the address that the links have."""
-    digest = blake2b(root.encode(), digest_size=12)
-    digest.update(array("q", sorted(one.seq for one in found)).tobytes())
-    return f'W/"{digest.hexdigest()}"'
+    async def _send_prepared(self, form: Representation) -> None:
+        dataset, target, root = self.dataset(), self.target, self.root
+        version = await self.context.short(_version, dataset, target)
+        if version is None:
+            raise await self.context.short(absent, dataset, target)
+        digest = self._digest(form, version)
+        if isinstance(form, XmlParts):
+            form = XmlParts(boundary=digest)
+        encoding = "gzip" if takes_gzip(self.request.headers.get_list("Accept-Encoding")) else ""
+        if self._is_known(digest, encoding, 0):
+            return
+        answers = self.context.shared(_Kept).of(self.context.settings)
+        prepared = await self.context.short(answers.find, digest)
+        if prepared is None:
+
+            def make() -> tuple[Iterator[bytes], int]:
+                found = dataset.instances(target.predicate)
+                return form.render(_batches(dataset, target, found, root)), _changed(found, version)
+
+            def still() -> bool:
+                return _version(dataset, target) == version
+
+            prepared = await self.context.long(answers.get, digest, make, still)
+        try:
+            await self._send(prepared, form, digest, encoding)
+        finally:
+            prepared.file.close()
+
+    async def _send(self, prepared: Prepared, form: Representation, digest: str, encoding: str) -> None:
+        if self._is_known(digest, encoding, prepared.modified):
+            return
+        self.set_header("Content-Type", form.content_type)
+        pieces = prepared.compressed() if encoding else prepared.plain()
+        if encoding:
+            self.set_header("Content-Encoding", encoding)
+            self.set_header("Content-Length", str(prepared.size))
+        if self.request.method == "HEAD":
+            return
+        while piece := await self.context.short(next, pieces, b""):
+            self.write(piece)
+            await self.flush()
+
+    def _digest(self, form: Representation, *of: object) -> str:
+        """Names the answer: everything that its bytes depend on."""
+        kind = "xml" if form.multipart else "json"
+        told = (__version__, self.dataset_name, self.dataset().place.assume_charset, kind, self.root, *of)
+        return blake2b(repr(told).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def _is_known(self, digest: str, encoding: str, modified: int) -> bool:
+        """Set ETag and Last-Modified; answer 304 when the client has this already (RFC 9110 13.2.2)."""
+        self.set_header("ETag", f'W/"{digest}{"-" + encoding if encoding else ""}"')
+        if modified:
+            self.set_header("Last-Modified", formatdate(modified, usegmt=True))
+        if "If-None-Match" in self.request.headers:
+            known = self.check_etag_header()
+        else:
+            known = bool(modified) and _is_since(self.request.headers.get("If-Modified-Since"), modified)
+        if known:
+            self.set_status(304)
+        return known
 
 
-def _pieces(
+class _Kept:
+    """The prepared answers of this process."""
+
+    def __init__(self) -> None:
+        self._answers: PreparedAnswers | None = None
+
+    def of(self, settings: Settings) -> PreparedAnswers:
+        if self._answers is None:
+            folder = settings.data / "cache" / "metadata"
+            self._answers = PreparedAnswers(folder, settings.dicomweb.metadata_cache)
+        return self._answers
+
+
+def _is_since(header: str | None, modified: int) -> bool:
+    try:
+        return header is not None and parsedate_to_datetime(header).timestamp() >= modified
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
+def _version(dataset: Dataset, target: Target) -> Version | None:
+    """The state of what the path names, None when there is nothing."""
+    level = target.level
+    assert level is not None
+    count = f"NumberOf{level.value.capitalize()}RelatedInstances"
+    columns = ("StudyInstanceUID", level.unique_key, "_changed_seq", count, "_size")
+    for row in dataset.index.reader.find(level, target.predicate, columns=columns):
+        uids = tuple(target.uids.values())
+        return Version(uids, row.get("_changed_seq", 0), row.get(count, 0), row.get("_size", 0))
+    return None
+
+
+def _changed(found: list[StoredInstance], version: Version) -> int:
+    """When it changed last, seconds since 1970; 0 where that was no arrival, or only just now."""
+    last = max((one.received for one in found if one.seq == version.changed_seq), default=0) / 1_000_000
+    return int(last) if time.time() - last > _SETTLED else 0
+
+
+def _of_object(dataset: Dataset, instance: StoredInstance, root: str) -> Iterator[bytes]:
+    document = to_json_bytes(dataset.header(instance), assume_charset=dataset.place.assume_charset)
+    yield absolute(document, _path_of(instance), root)
+
+
+def _batches(
     dataset: Dataset, target: Target, found: list[StoredInstance], root: str
-) -> Generator[bytes, None, None]:
-    """The JSON array in pieces of about 256 KiB."""
-    held, size, before = [b"["], 1, b""
-    for document in _documents(dataset, target, found, root):
-        held.append(before + document)
-        size += len(document)
-        before = b","
-        if size > _AT_ONCE:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join([*held, b"]"])
-
-
-def _documents(dataset: Dataset, target: Target, found: list[StoredInstance], root: str) -> Iterator[bytes]:
-    """One instance is read from its object, many come from the catalog."""
-    if target.level is Level.INSTANCE:
-        header = dataset.header(found[0])
-        document = to_json_bytes(header, assume_charset=dataset.place.assume_charset)
-        yield _absolute(document, found[0], root)
-        return
+) -> Iterator[list[bytes]]:
+    """The DICOM JSON of every instance, from the catalog."""
     by_uid = {one.SOPInstanceUID: one for one in found}
+    batch: list[bytes] = []
     for uid, text in dataset.metadata(target.predicate):
         if uid in by_uid:
-            yield _absolute(text.encode("utf-8", "replace"), by_uid[uid], root)
+            batch.append(absolute(text.encode("utf-8", "replace"), _path_of(by_uid[uid]), root))
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    yield batch
 
 
-def _absolute(document: bytes, instance: StoredInstance, root: str) -> bytes:
-    if _PLACEHOLDER not in document:
-        return document
-    where = Target(instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID).path
-    return document.replace(_PLACEHOLDER, f'"BulkDataURI":"{root}{where}/bulkdata?'.encode())
+def _path_of(instance: StoredInstance) -> Target:
+    return Target(instance.StudyInstanceUID, instance.SeriesInstanceUID, instance.SOPInstanceUID)
 
 
 routes = [(ROOT + path + r"/metadata", MetadataHandler) for path in (STUDY, SERIES, INSTANCE)]

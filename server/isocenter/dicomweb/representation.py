@@ -42,12 +42,12 @@ class JsonArray:
 
 
 class XmlParts:
-    """multipart/related with one part for each data set."""
+    """multipart/related with one part for each data set; `boundary` as for `MultipartWriter`."""
 
     multipart = True
 
-    def __init__(self) -> None:
-        self._writer = MultipartWriter(DICOM_XML)
+    def __init__(self, boundary: str = "") -> None:
+        self._writer = MultipartWriter(DICOM_XML, boundary)
         self.content_type = self._writer.content_type
 
     def render(self, batches: Iterable[Sequence[DataSet]]) -> Iterator[bytes]:

@@ -82,6 +82,19 @@ def negotiate(ranges: Sequence[MediaRange], offers: Sequence[str]) -> str | None
     return chosen
 
 
+def takes_gzip(values: Iterable[str]) -> bool:
+    """Whether Accept-Encoding header values take gzip (RFC 9110 12.5.3); nothing said is no here."""
+    q = 0.0
+    for value in values:
+        for piece in _split(value, ","):
+            item = _weighed(parse_media_type(piece))
+            if item.media.name in ("gzip", "x-gzip"):
+                return item.q > 0
+            if item.media.name == "*":
+                q = item.q
+    return q > 0
+
+
 def _fit(ranges: Sequence[MediaRange], offer: str) -> tuple[float, int] | None:
     """Weight and specificity of the most specific range that covers `offer`."""
     found = [(_specificity(item.media), item.q) for item in ranges if item.media.covers(offer)]

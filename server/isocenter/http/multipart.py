@@ -198,11 +198,12 @@ class MultipartWriter:
 
     Args:
         media_type: that of the parts (the `type` parameter).
+        boundary: for a body that is to be the same each time; random otherwise.
     """
 
-    def __init__(self, media_type: str) -> None:
+    def __init__(self, media_type: str, boundary: str = "") -> None:
         self.media_type = media_type
-        self.boundary = secrets.token_hex(16)
+        self.boundary = boundary or secrets.token_hex(16)
         self.content_type = f'multipart/related; type="{media_type}"; boundary={self.boundary}'
         self._begun = False
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isocenter.http.accept import MediaType, negotiate, parse_accept, parse_media_type
+from isocenter.http.accept import MediaType, negotiate, parse_accept, parse_media_type, takes_gzip
 
 JSON, XML, DICOM = "application/dicom+json", "application/dicom+xml", "application/dicom"
 
@@ -78,3 +78,19 @@ def test_no_header_breaks_the_parser(values: list[str]) -> None:
         assert 0 <= item.q <= 1
     for value in values:
         assert isinstance(parse_media_type(value), MediaType)
+
+
+@pytest.mark.parametrize(
+    ("values", "taken"),
+    [
+        ([], False),
+        (["gzip"], True),
+        (["deflate, gzip;q=0.5"], True),
+        (["gzip;q=0, *"], False),
+        (["*;q=0.1"], True),
+        (["identity"], False),
+        (["br", "GZIP"], True),
+    ],
+)
+def test_gzip_is_taken_where_it_is_said(values: list[str], taken: bool) -> None:
+    assert takes_gzip(values) is taken
