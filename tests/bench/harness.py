@@ -22,7 +22,9 @@ from isocenter.datasets.phantoms import Subject, ct
 sys.path.append(str(Path(__file__).parents[1] / "support"))  # what tests and measurements share
 
 NAGLE_OFF = {"TCP_NODELAY": "1"}  # what DCMTK, and so dcmsend and Orthanc, read
-ORTHANC = shutil.which("Orthanc")
+ORTHANC = shutil.which(
+    "Orthanc", path=f"/usr/sbin:{os.environ.get('PATH', os.defpath)}"
+)  # Debian has it there
 
 
 @dataclass(frozen=True)
