@@ -11,9 +11,11 @@ from isocenter.archive import rebuild as rebuild_dataset
 from isocenter.archive.rebuild import Source
 from isocenter.config import Settings
 from isocenter.dicom.levels import Level
+from isocenter.index import drop_index
 from isocenter.objects import LocalStore
 
 Rows = list[dict[str, Any]]
+FILES = ("index.db", "index.db-wal", "index.db-shm")
 
 
 def fill(main: Dataset) -> None:
@@ -60,3 +62,11 @@ def rebuild(settings: Settings, source: Source, name: str = "main", **options: A
         return rebuild_dataset(settings, name, store, source=source, **options)
     finally:
         store.close()
+
+
+def lose_index(settings: Settings, name: str = "main") -> None:
+    """As if somebody removed it."""
+    if settings.index.url is not None:
+        drop_index(settings.index.url, name)
+    for file in FILES:
+        (settings.data / "datasets" / name / file).unlink(missing_ok=True)

@@ -87,7 +87,7 @@ class Dataset:
         self.ae_title = settings.ae_title
         self.objects = objects
         self.place = place
-        self._opened = Opened(place.folder)
+        self._opened = Opened(place.folder, place.index)
         try:
             self.index = place.open_index()
         except BaseException:

@@ -26,12 +26,13 @@ class Opened:
 
     Args:
         folder: of the dataset; made when missing.
+        index: where its index is (see `Place`).
 
     Raises:
         Unavailable: it is being rebuilt.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, index: str) -> None:
         self._file = _open(folder)
         try:
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -39,7 +40,7 @@ class Opened:
             os.close(self._file)
             raise Unavailable("The dataset is being rebuilt", hint="wait for `isocenter reindex`") from None
         try:
-            finish_swap(folder)
+            finish_swap(folder, index)
             workplace.discard(folder)
         except BaseException:
             self.close()
@@ -51,12 +52,12 @@ class Opened:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, index: str) -> Iterator[None]:
     """The dataset for this process alone. Raises Unavailable while anybody has it open."""
     file = _open(folder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        finish_swap(folder)
+        finish_swap(folder, index)
         yield
     except BlockingIOError:
         raise Unavailable("The dataset is in use", hint="stop the server first") from None

@@ -5,7 +5,7 @@ is kept in `before-<time>/`. Killed in between, the next call goes on where it w
 opened meanwhile. The dataset must not be in use.
 
 Objects tell who sent them and when; so in the order of arrival and by the dataset's rule for conflicts the
-same instances win. What no object tells is lost: snapshots, adoptions of conflict objects, that bytes which
+same instances win. What no object tells is lost: snapshots, worklists, adoptions of conflict objects, that bytes which
 had been replaced came again, and what was deleted, or rejected, and not swept yet comes back.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -33,8 +34,8 @@ from isocenter.archive.shared import Shared
 from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
-from isocenter.errors import BadRequest, Damaged, IsocenterError
-from isocenter.index import Index
+from isocenter.errors import BadRequest, Damaged, IsocenterError, Unavailable
+from isocenter.index import Index, drop_index, has_index, in_postgres
 from isocenter.objects import ObjectStore
 from isocenter.objects.faults import storage_errors
 
@@ -50,7 +51,7 @@ class Rebuilt:
         instances: rows of the new index.
         missing: objects that the catalog names and that are not there; their rows were left out.
         unreadable: objects that could not be read, with the reason. Nothing names them, and they stay.
-        kept: the folder with what was there before.
+        kept: the folder with what was there before; an index in PostgreSQL is in a schema named after it.
     """
 
     instances: int = 0
@@ -81,9 +82,7 @@ def rebuild(
         BadRequest: there is no catalog to rebuild from.
     """
     place = Place.of(settings, name)
-    if "://" in place.index:
-        raise BadRequest("Rebuilding an index in PostgreSQL is not possible", hint="restore its backup")
-    with alone(place.folder):
+    with alone(place.folder, place.index):
         return _Rebuild(settings, place, objects, progress or (lambda what, done, of: None)).run(source)
 
 
@@ -96,7 +95,10 @@ class _Rebuild:
         self.tell = tell
         self.on_conflict = settings.all_datasets()[place.name].on_conflict
         self.folder = place.folder / workplace.NAME
-        self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
+        if in_postgres(place.index):
+            self.new = replace(place, folder=self.folder, name=f"{place.name}.{workplace.NAME}")
+        else:
+            self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
         self.done = Rebuilt()
         self.shared = Shared(settings.data.absolute() / "objects", place.name).all()
         self.known = Known(settings.data.absolute() / "objects")
@@ -109,7 +111,10 @@ class _Rebuild:
         old = self.place.open_catalog()
         if source == "catalog" and INSTANCES not in old.tables():
             raise BadRequest("There is no catalog to rebuild from", hint="rebuild from the objects")
-        workplace.begin(self.place.folder, source)
+        self._require_unused()
+        _, is_new = workplace.begin(self.place.folder, source)
+        if is_new and in_postgres(self.new.index):
+            drop_index(self.new.index, self.new.name)
         arrivals = Arrivals(self.folder / "arrivals.db")
         try:
             arrivals.fill(
@@ -130,6 +135,16 @@ class _Rebuild:
         self.done.kept = self._swap(source)
         self.known.put(self.place.name, Note(own.name, own.last_seq))
         return self.done
+
+    def _require_unused(self) -> None:
+        """The lock of the folder keeps this machine out; what shares PostgreSQL with it has a keeper."""
+        if not in_postgres(self.place.index) or not has_index(self.place.index, dataset=self.place.name):
+            return
+        with self.place.open_index() as index:
+            held = index.reader.lease("keeper")
+        if held is not None and held.expires > time.time() * 1e6:
+            hint = "stop the server there first, or wait a minute where it was killed"
+            raise Unavailable(f"The dataset is in use by {held.owner}", hint=hint)
 
     def _note_unreadable(self, index: Index) -> None:
         """Leave a list of the objects that could not be read, which keeps them from being swept."""
@@ -171,7 +186,7 @@ class _Rebuild:
         for table in catalog.tables():
             found.append(catalog.sequence(table, catalog.latest(table)) or 0)
             found.append(catalog.highest(table, catalog.latest(table)))
-        if Path(self.place.index).exists():
+        if has_index(self.place.index, dataset=self.place.name):
             try:
                 with self.place.open_index() as index:
                     found.append(index.reader.view(1 << 62).last_seq)
@@ -181,8 +196,8 @@ class _Rebuild:
 
     def _swap(self, source: Source) -> Path:
         """Put the new in the place of the old, which is kept."""
-        index = Path(self.place.index)
-        names = [index.name, f"{index.name}-wal", f"{index.name}-shm", UNREADABLE]
+        url = self.place.index if in_postgres(self.place.index) else ""
+        names = [UNREADABLE] if url else ["index.db", "index.db-wal", "index.db-shm", UNREADABLE]
         if source == "objects":
             names.append("catalog")
-        return swap(self.place.folder, self.folder, names)
+        return swap(self.place.folder, self.folder, names, url)

@@ -19,7 +19,7 @@ from isocenter.archive.known import Known, dataset_of, recognise
 from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
 from isocenter.errors import Damaged, Unavailable
-from isocenter.index import Index, has_index, open_index
+from isocenter.index import Index, datasets_in, has_index, in_postgres, open_index
 from isocenter.objects import ObjectStore
 from isocenter.objects.faults import storage_errors
 
@@ -88,7 +88,7 @@ def references(
                 indexes.append(dataset.index)
             else:
                 indexes.append(_unused(stack, Place(name, folder, url or ""), known, objects))
-            indexes += _put_aside(stack, folder, dataset)
+            indexes += _put_aside(stack, folder, url or "", dataset)
         unreadable = {path for folder in folders.values() for path in unreadable_of(folder)}
         yield References(objects, tuple(indexes), frozenset(folders), frozenset(unreadable))
 
@@ -105,7 +105,7 @@ def unreadable_of(folder: Path) -> dict[str, str]:
 def _unused(stack: ExitStack, place: Place, known: Known, objects: ObjectStore) -> Index:
     """The index of a dataset that is out of the settings: its objects must not be lost."""
     if place.folder.is_dir():
-        stack.enter_context(closing(Opened(place.folder)))
+        stack.enter_context(closing(Opened(place.folder, place.index)))
     for where in (str(place.folder / "index.db"), place.index):
         if where and has_index(where, dataset=place.name):
             index = stack.enter_context(open_index(where, dataset=place.name))
@@ -113,17 +113,20 @@ def _unused(stack: ExitStack, place: Place, known: Known, objects: ObjectStore) 
             return index
     raise Unavailable(
         f"The index of the dataset {place.name} is not at hand, so nothing is swept",
-        hint=f"put {place.name} into the settings again, and run `isocenter reindex {place.name}` if need be",
+        hint=f"put {place.name} into the settings again, and run `isocenter reindex --dataset {place.name}`",
     )
 
 
-def _put_aside(stack: ExitStack, folder: Path, dataset: Dataset | None) -> Iterator[Index]:
-    """Indexes in a dataset's folder that are not in use: before a rebuild, or before PostgreSQL."""
-    paths = sorted(folder.glob("before-*/index.db"))
-    if dataset is not None and "://" in dataset.place.index and (folder / "index.db").exists():
-        paths.append(folder / "index.db")
-    for path in paths:
+def _put_aside(stack: ExitStack, folder: Path, url: str, dataset: Dataset | None) -> Iterator[Index]:
+    """Indexes of a dataset that are not in use: before a rebuild, or before PostgreSQL."""
+    places = [(str(path), folder.name) for path in sorted(folder.glob("before-*/index.db"))]
+    if dataset is not None and in_postgres(dataset.place.index) and (folder / "index.db").exists():
+        places.append((str(folder / "index.db"), folder.name))
+    if url:
+        aside = f"{folder.name}.before-"
+        places += [(url, name) for name in sorted(datasets_in(url)) if name.startswith(aside)]
+    for place, name in places:
         try:
-            yield stack.enter_context(open_index(path, dataset=folder.name))
+            yield stack.enter_context(open_index(place, dataset=name))
         except Damaged:  # that may be why it was put aside
-            _log.warning("The index in %s cannot be read, and does not keep any object", path.parent.name)
+            _log.warning("An index of %s that was put aside cannot be read, and keeps no object", folder.name)

@@ -8,7 +8,8 @@ Not here: bytes of objects, every attribute of an instance (the catalog has them
 """
 
 from isocenter.index.group import GroupCommit
-from isocenter.index.opening import Index, has_index, open_index
+from isocenter.index.opening import Index, open_index
+from isocenter.index.places import datasets_in, drop_index, exchange_indexes, has_index, in_postgres
 from isocenter.index.reader import Reader
 from isocenter.index.records import (
     Change,
@@ -35,6 +36,10 @@ __all__ = [
     "Tombstone",
     "View",
     "Writer",
+    "datasets_in",
+    "drop_index",
+    "exchange_indexes",
     "has_index",
+    "in_postgres",
     "open_index",
 ]

@@ -10,11 +10,11 @@ from isocenter.errors import Unavailable
 from isocenter.index import worklist
 from isocenter.index.database import Database
 from isocenter.index.migrate import prepare
+from isocenter.index.places import in_postgres
 from isocenter.index.reader import Reader
 from isocenter.index.sqlite import Sqlite
 from isocenter.index.writer import Writer
 
-_POSTGRES = ("postgresql://", "postgres://")
 _DECLARED = (worklist,)
 """Modules that add tables to the schema: an index is opened only when all are known."""
 
@@ -64,21 +64,12 @@ def open_index(
     return Index(database, Writer(database, default_issuer=default_issuer), Reader(database))
 
 
-def has_index(place: str | Path, *, dataset: str = "main") -> bool:
-    """Whether there is an index at this place. Raises Unavailable."""
-    if isinstance(place, str) and place.startswith(_POSTGRES):
-        from isocenter.index.postgres import schemas
-
-        return f"isocenter_{dataset}" in schemas(place)
-    return Path(place).exists()
-
-
 def _database(place: str | Path, dataset: str, lock_timeout: float) -> Database:
-    if isinstance(place, str) and place.startswith(_POSTGRES):
+    if in_postgres(place):
         # psycopg is an extra: only who uses PostgreSQL needs it.
         from isocenter.index.postgres import Postgres
 
-        return Postgres(place, dataset, lock_timeout=lock_timeout)
+        return Postgres(str(place), dataset, lock_timeout=lock_timeout)
     path = Path(place)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -248,11 +248,32 @@ def _begins(connection: psycopg.Connection[Row], stack: ExitStack) -> bool:
     return True
 
 
+def exchange(url: str, new: str, here: str, kept: str) -> None:
+    """In one transaction, schema `here` becomes `kept`, and `new` becomes `here`; nothing without `new`."""
+    with failures(), psycopg.connect(url, connect_timeout=10) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (key_of(here),))
+        there = _schemas(connection)
+        for before, after in ((here, kept), (new, here)) if new in there else ():
+            if before in there:
+                names = sql.Identifier(before), sql.Identifier(after)
+                connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(*names))
+
+
+def drop(url: str, schema: str) -> None:
+    """Drop a schema of ours, if there is one."""
+    with failures(), psycopg.connect(url, connect_timeout=10) as connection:
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
 def schemas(url: str) -> set[str]:
     """The schemas of a database that are ours. Raises Unavailable."""
     with failures(), psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'isocenter\\_%'")
-        return {row[0] for row in found}
+        return _schemas(connection)
+
+
+def _schemas(connection: psycopg.Connection[Row]) -> set[str]:
+    found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'isocenter\\_%'")
+    return {str(row[0]) for row in found}
 
 
 def _late(timeout: float) -> Unavailable:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import PostgresServer
 
 from isocenter.archive import Archive, Dataset
-from isocenter.config import Settings
+from isocenter.config import IndexSettings, Settings
 
 OpenArchive = Callable[..., Archive]
+_names = itertools.count()
 
 
 @pytest.fixture
@@ -45,3 +48,12 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def opened(settings: Settings) -> Callable[[], Archive]:
     return lambda: Archive.open(settings, query_process=False)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def index_settings(request: pytest.FixtureRequest) -> IndexSettings:
+    """The index in a SQLite file, and in a PostgreSQL database of its own."""
+    if request.param == "sqlite":
+        return IndexSettings()
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return IndexSettings(url=server.new_database(f"archive_{next(_names)}"))

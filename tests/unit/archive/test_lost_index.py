@@ -8,27 +8,22 @@ from pathlib import Path
 
 import pytest
 from data_sets import EXPLICIT, data_set
-from rebuilding import rebuild
+from postgres_server import PostgresServer
+from rebuilding import FILES, lose_index, rebuild
 
 from isocenter.archive import Archive, Origin
-from isocenter.config import Settings
+from isocenter.config import IndexSettings, Settings
 from isocenter.dicom.levels import Level
 from isocenter.errors import Damaged, Unavailable
 from isocenter.objects import HEAD_SIZE
 
 Open = Callable[[], Archive]
-FILES = ("index.db", "index.db-wal", "index.db-shm")
 
 
 def store(archive: Archive, name: str = "main", *, first: int = 0, count: int = 3) -> None:
     for n in range(first, first + count):
         raw = data_set(SOPInstanceUID=f"1.2.{n}", PatientName=name)
         archive.datasets[name].store(raw, Origin("S"), EXPLICIT)
-
-
-def lose_index(settings: Settings, name: str = "main") -> None:
-    for file in FILES:
-        (settings.data / "datasets" / name / file).unlink(missing_ok=True)
 
 
 def objects_of(settings: Settings) -> list[Path]:
@@ -172,3 +167,40 @@ def test_the_index_before_a_rebuild_keeps_objects_as_long_as_it_is_there(
         assert archive.sweep(grace=-5).removed == ()
         shutil.rmtree(next((settings.data / "datasets/main").glob("before-*")))
         assert len(archive.sweep(grace=-5).removed) == 1
+
+
+@pytest.mark.postgres
+def test_an_archive_that_moves_to_postgresql_is_rebuilt_there_first(
+    settings: Settings, opened: Open, postgres_server: PostgresServer
+) -> None:
+    with opened() as archive:
+        store(archive)
+    url = postgres_server.new_database("moved")
+    moved = settings.model_copy(update={"index": IndexSettings(url=url)})
+    with pytest.raises(Damaged, match="reindex"):
+        Archive.open(moved, query_process=False)
+    assert rebuild(moved, "objects").instances == 3
+    assert rebuild(moved, "objects", "lab").instances == 0
+    with Archive.open(moved, query_process=False) as archive:
+        assert archive.sweep(grace=-5).removed == ()
+        assert archive.verify().findings == []
+    mistyped = IndexSettings(url=postgres_server.new_database("mistyped"))
+    with pytest.raises(Damaged):
+        Archive.open(settings.model_copy(update={"index": mistyped}), query_process=False)
+
+
+@pytest.mark.postgres
+def test_a_dataset_out_of_the_settings_keeps_its_objects_in_postgresql_too(
+    settings: Settings, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.new_database("unused")
+    settings = settings.model_copy(update={"index": IndexSettings(url=url)})
+    with Archive.open(settings, query_process=False) as archive:
+        store(archive, "lab")
+    rebuild(settings, "objects", "lab")
+    alone = settings.model_copy(update={"datasets": {}})
+    with Archive.open(alone, query_process=False) as archive:
+        assert archive.sweep(grace=-5).removed == ()
+    lose_index(settings, "lab")
+    with Archive.open(alone, query_process=False) as archive, pytest.raises(Unavailable, match="lab"):
+        archive.sweep(grace=-5)

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 from data_sets import EXPLICIT, data_set
-from rebuilding import catalog_rows, fill, index_rows, rebuild
+from rebuilding import catalog_rows, fill, index_rows, lose_index, rebuild
 
 from isocenter.archive import Archive, Origin
 from isocenter.archive.rebuild import Source
-from isocenter.config import Settings
+from isocenter.config import IndexSettings, Settings
 from isocenter.dicom.levels import Level
 from isocenter.errors import BadRequest, Unavailable
+from isocenter.index import datasets_in
+
+
+@pytest.fixture
+def settings(settings: Settings, index_settings: IndexSettings) -> Settings:
+    return settings.model_copy(update={"index": index_settings})
 
 
 @pytest.mark.parametrize("source", ["catalog", "objects"])
@@ -25,8 +31,7 @@ def test_everything_is_as_it_was(settings: Settings, opened: Callable[[], Archiv
         archive.datasets["lab"].store(data_set(SOPInstanceUID="1.7"), Origin("SCANNER"), EXPLICIT)
         before = index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])
         last = archive.datasets["main"].index.reader.view().last_seq
-    for name in ("index.db", "index.db-wal", "index.db-shm"):
-        (settings.data / "datasets/main" / name).unlink(missing_ok=True)
+    lose_index(settings)
     if source == "objects":
         shutil.rmtree(settings.data / "datasets/main/catalog")
     seen: list[tuple[str, int, int]] = []
@@ -51,7 +56,10 @@ def test_the_old_index_is_kept_and_sequences_go_on(settings: Settings, opened: C
         last = archive.datasets["main"].index.reader.view().last_seq
     done = rebuild(settings, "objects")
     assert done.kept is not None
-    assert (done.kept / "index.db").exists()
+    if settings.index.url is None:
+        assert (done.kept / "index.db").exists()
+    else:
+        assert f"main.{done.kept.name}" in datasets_in(settings.index.url)
     assert (done.kept / "catalog" / "instances").is_dir()
     with opened() as archive:
         assert archive.datasets["main"].index.reader.view().last_seq > last
@@ -137,7 +145,7 @@ def test_a_rebuild_that_was_killed_while_it_took_its_place_is_ended_by_the_next_
     with opened() as archive:
         fill(archive.datasets["main"])
         before = index_rows(archive.datasets["main"]), catalog_rows(archive.datasets["main"])
-    left = step
+    left = step if settings.index.url is None else step % 2  # PostgreSQL has no files to move
 
     def dies(source: Path, target: Path) -> None:
         nonlocal left
@@ -156,3 +164,17 @@ def test_a_rebuild_that_was_killed_while_it_took_its_place_is_ended_by_the_next_
         assert archive.verify().findings == []
     assert not (settings.data / "datasets/main/rebuild").exists()
     rebuild(settings, "objects")
+
+
+def test_a_dataset_in_use_on_another_machine_is_not_rebuilt(
+    settings: Settings, opened: Callable[[], Archive]
+) -> None:
+    """Only PostgreSQL is shared by machines; the other one's keeper says that it is there."""
+    with opened() as archive:
+        fill(archive.datasets["main"])
+        archive.datasets["main"].index.writer.take_lease("keeper", "other:1", 60)
+    if settings.index.url is None:
+        assert rebuild(settings, "objects").instances == 12
+    else:
+        with pytest.raises(Unavailable, match="other:1"):
+            rebuild(settings, "objects")

@@ -7,15 +7,20 @@ from typing import Any
 
 import pytest
 from data_sets import EXPLICIT, data_set
-from rebuilding import catalog_rows, fill, index_rows, rebuild
+from rebuilding import catalog_rows, fill, index_rows, lose_index, rebuild
 
 from isocenter.archive import Archive, Dataset, Origin, arrival, from_catalog, from_objects
 from isocenter.archive.rebuild import Source
-from isocenter.config import Settings
+from isocenter.config import IndexSettings, Settings
 from isocenter.dicom.levels import Level
 
 Open = Callable[[], Archive]
 SOURCES: tuple[Source, ...] = ("catalog", "objects")
+
+
+@pytest.fixture
+def settings(settings: Settings, index_settings: IndexSettings) -> Settings:
+    return settings.model_copy(update={"index": index_settings})
 
 
 @pytest.fixture(autouse=True)
@@ -156,8 +161,7 @@ def test_the_series_table_shows_what_is_stored_after_a_rebuild_without_the_old_i
         main.compact(thorough=True)
         for n in range(5):
             main.store(data_set(SOPInstanceUID="1.2.11", InstanceNumber=n), Origin("S"), EXPLICIT)
-    for name in ("index.db", "index.db-wal", "index.db-shm"):
-        (settings.data / "datasets/main" / name).unlink(missing_ok=True)
+    lose_index(settings)
     rebuild(settings, "catalog")
     with opened() as archive:
         main = archive.datasets["main"]

@@ -14,14 +14,6 @@ from isocenter.index import Index, open_index
 _names = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    if why := PostgresServer.missing():
-        pytest.skip(why)
-    with PostgresServer() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
     """Where an index may be opened: a SQLite file, or a PostgreSQL database of its own."""
