@@ -5,8 +5,8 @@ is kept in `before-<time>/`. Killed in between, the next call goes on where it w
 opened meanwhile. The dataset must not be in use.
 
 Objects tell who sent them and when; so in the order of arrival and by the dataset's rule for conflicts the
-same instances win. What no object tells is lost: snapshots, worklists, adoptions of conflict objects, that bytes which
-had been replaced came again, and what was deleted, or rejected, and not swept yet comes back.
+same instances win. What no object tells is lost: snapshots, worklists, adoptions of conflict objects, that
+bytes which had been replaced came again; and what was deleted, or rejected, and not swept yet comes back.
 """
 
 from __future__ import annotations
