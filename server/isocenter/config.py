@@ -94,7 +94,7 @@ class DicomLimits(_Part):
     associate_rq: int = Field(256 * 1024, ge=1024, description="largest A-ASSOCIATE-RQ")
     find_matches: int = Field(100_000, gt=0, description="most matches of one C-FIND")
     per_destination: int = Field(
-        1, gt=0, description="C-MOVEs of one worker that send to one destination at a time"
+        1, gt=0, description="C-MOVEs that send to one destination at a time, over all workers of a machine"
     )
 
 

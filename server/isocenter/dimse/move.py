@@ -70,17 +70,17 @@ async def _in_turn(
     destination: Peer,
 ) -> None:
     """Send when no other move sends to this destination; not at all when cancelled before."""
-    turn = session.around.turn(destination.ae_title)
-    waiting = asyncio.create_task(turn.acquire())
+    waiting = asyncio.create_task(session.around.turns.take(destination.ae_title))
     message.on_cancel(waiting.cancel)
     try:
         await asyncio.wait([waiting])
         if not waiting.cancelled():
+            waiting.result()  # or why there is none
             await _send_all(session, message, retrieval, instances, destination)
     finally:
-        if waiting.done() and not waiting.cancelled():
-            turn.release()
         waiting.cancel()
+        if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+            waiting.result().end()
 
 
 async def _send_all(

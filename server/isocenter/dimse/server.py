@@ -22,6 +22,7 @@ from isocenter.dimse import echo, find, get, models, move, status, store
 from isocenter.dimse.identities import Authenticate
 from isocenter.dimse.models import MODELS
 from isocenter.dimse.session import Session, Surroundings
+from isocenter.dimse.turns import Turns
 from isocenter.errors import BadRequest
 from isocenter.network import associate, negotiation
 from isocenter.network.acceptor import AssociationServer
@@ -77,7 +78,8 @@ class DimseServer:
         self._settings = settings
         self._authenticate = authenticate
         limits = limits_of(settings)
-        self._around = Surroundings(settings.dicom, limits, self.book, pool, scratch, self._client_tls)
+        turns = Turns(settings.data / "run" / "destinations", settings.dicom.limits.per_destination)
+        self._around = Surroundings(settings.dicom, limits, self.book, pool, scratch, self._client_tls, turns)
         self._tls_sockets: tuple[socket.socket, ...] = ()
         self._following: asyncio.Task[None] | None = None
         self._server = AssociationServer(self._negotiate, self._service, limits)

@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 from isocenter.archive import Dataset, Origin
 from isocenter.config import DicomSettings
+from isocenter.dimse.turns import Turns
 from isocenter.network.association import Association
 from isocenter.network.limits import Limits
 from isocenter.network.messages import Command, response
@@ -48,8 +49,8 @@ class Surroundings:
     """Folder for transcoded objects on their way; on a local disk."""
     client_tls: Callable[[Peer], ssl.SSLContext | None]
     """The TLS context for requests to a peer; None: without TLS."""
-    turns: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-    """Of moves to one destination, by its AE title."""
+    turns: Turns
+    """Of moves to one destination."""
     threads: ThreadPoolExecutor = field(default_factory=_threads)
     """For what may take seconds. The loop's own threads are left to what takes milliseconds, as reading from
     files and requests for associations, which then never wait behind queries."""
@@ -61,10 +62,6 @@ class Surroundings:
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of what may take seconds."""
         return await self.start(functools.partial(work, *args, **kwargs))
-
-    def turn(self, ae_title: str) -> asyncio.Semaphore:
-        """Held by a move that sends to this destination."""
-        return self.turns.setdefault(ae_title, asyncio.Semaphore(self.settings.limits.per_destination))
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,6 +342,17 @@ async def test_moves_to_one_destination_wait_for_their_turn_and_say_so(tmp_path:
     assert 70 in remaining  # told while waiting
 
 
+async def test_moves_of_several_workers_to_one_destination_wait_for_their_turn_too(tmp_path: Path) -> None:
+    slow = _Slow(lambda: None)
+    async with moving(tmp_path, Destination(slow)) as (server, destination):
+        peers = {"DST": {"host": "127.0.0.1", "port": destination.port}}
+        with live(tmp_path, peers=peers) as other:
+            replies = await asyncio.gather(*(moved(each) for each in (server, other, other, server)))
+    assert [each[-1].status for each in replies] == [0] * 4
+    in_order = [f"1.2.3.4.{n}" for n in range(12)]
+    assert destination.keeping.instances == in_order * 4  # one after the other
+
+
 def fill_one(server: LiveServer) -> None:
     fill_series(server, 1)
 
