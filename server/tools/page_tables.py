@@ -8,6 +8,7 @@ from isocenter.config import DicomLimits
 from isocenter.dicom import uids
 from isocenter.dicom.attributes import COMPUTED, INDEX, lookup
 from isocenter.dicom.levels import Level
+from isocenter.dicom.non_patient import RESOURCES
 from isocenter.dimse import models, status
 from isocenter.network import negotiation
 from isocenter.worklist import states
@@ -24,6 +25,7 @@ def tables() -> dict[str, str]:
         "statuses": _statuses(),
         "rejections": _rejections(),
         "limits": _limits(),
+        "non-patient": _non_patient(),
         "workitem-states": _workitem_states(),
         "workitem-attributes": _workitem_attributes(),
     }
@@ -108,6 +110,15 @@ def _rejections() -> str:
     ]
     rows = [(str(r.result), str(r.source), str(r.reason), text) for r, text in told]
     return _table(("result", "source", "reason", "when"), rows)
+
+
+def _non_patient() -> str:
+    rows = [
+        (f"`/{resource}`", uids.name_of(uid) or uid, f"`{uid}`")
+        for resource, classes in RESOURCES.items()
+        for uid in classes
+    ]
+    return _table(("resource", "SOP class", "UID"), rows)
 
 
 def _workitem_states() -> str:

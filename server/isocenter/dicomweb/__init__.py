@@ -1,6 +1,16 @@
-"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS, capabilities (row 8)."""
+"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS, non-patient instances, capabilities (row 8)."""
 
-from isocenter.dicomweb import bulkdata, capabilities, frames, metadata, qido, studies, subscribers, ups
+from isocenter.dicomweb import (
+    bulkdata,
+    capabilities,
+    frames,
+    metadata,
+    nonpatient,
+    qido,
+    studies,
+    subscribers,
+    ups,
+)
 from isocenter.http.application import Route
 
 routes: list[Route] = [
@@ -11,5 +21,6 @@ routes: list[Route] = [
     *bulkdata.routes,
     *ups.routes,
     *subscribers.routes,
+    *nonpatient.routes,
 ]
 routes += capabilities.routes_for(routes)

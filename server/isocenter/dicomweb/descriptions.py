@@ -75,6 +75,10 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
     ),
     ("DELETE", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(status=(204,))),
     ("GET", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(gives=_FILES, status=(200, 206))),
+    ("GET", r"/\{resource\}", Traits(_SEARCH, gives=_BOTH)),
+    ("POST", r"/\{resource\}(/\{uid\})?", Traits(takes=_FILES, gives=(JSON,))),
+    ("DELETE", r"/\{resource\}/\{uid\}", Traits(status=(204,))),
+    ("GET", r"/\{resource\}/\{uid\}", Traits(gives=(JSON, XML, *_FILES))),
     ("GET", r"/openapi\.json", Traits(gives=("application/json",))),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,16 +85,29 @@ def answer(results: Iterable[Result], root: str) -> tuple[int, dict[str, Any]]:
     studies = {result.study for result in stored}
     if len(studies) == 1:
         module["00081190"] = _text("UR", root + Target(studies.pop()).path)
+
+    def url_of(result: Result) -> str:
+        return root + Target(result.study, result.series, result.sop_instance).path
+
+    return _status(stored, failed), module | response_items(everything, url_of)
+
+
+def response_items(results: Iterable[Result], url_of: Callable[[Result], str]) -> dict[str, Any]:
+    """The sequences of the response module: what was stored and where it is, what failed and why."""
+    everything = list(results)
+    stored = [result for result in everything if not result.reason]
+    failed = [result for result in everything if result.reason]
+    module: dict[str, Any] = {}
     named = [_failed(result) for result in failed if result.sop_instance]
     nameless = [_with_reason({}, result) for result in failed if not result.sop_instance]
     for tag, items in (
         ("00081198", named),
-        ("00081199", [_stored(result, root) for result in stored]),
+        ("00081199", [_stored(result, url_of(result)) for result in stored]),
         ("0008119A", nameless),
     ):
         if items:
             module[tag] = {"vr": "SQ", "Value": items}
-    return _status(stored, failed), module
+    return module
 
 
 def _status(stored: list[Result], failed: list[Result]) -> int:
@@ -106,9 +119,8 @@ def _status(stored: list[Result], failed: list[Result]) -> int:
     return statuses.pop() if len(statuses) == 1 else 409
 
 
-def _stored(result: Result, root: str) -> dict[str, Any]:
-    where = Target(result.study, result.series, result.sop_instance).path
-    return {**_reference(result), "00081190": _text("UR", root + where)}
+def _stored(result: Result, url: str) -> dict[str, Any]:
+    return {**_reference(result), "00081190": _text("UR", url)}
 
 
 def _failed(result: Result) -> dict[str, Any]:
