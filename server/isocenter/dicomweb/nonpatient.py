@@ -30,7 +30,6 @@ from isocenter.http.failures import UnsupportedMedia
 from isocenter.http.multipart import MultipartReader, MultipartWriter, PartData, PartStart
 from isocenter.security import Action
 
-RESOURCE = rf"/(?P<resource>{'|'.join(RESOURCES)})"
 _CONTENT_TYPE = f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE_ENDIAN}"
 
 
@@ -44,16 +43,17 @@ class NonPatientHandler(DataSetHandler):
         "DELETE": Action.CURATE,
     }
     max_body = 64 * 1024 * 1024
+    resource: str
+
+    def initialize(self, resource: str, **shared: Any) -> None:  # type: ignore[override]
+        """Of which kind the instances are."""
+        super().initialize(**shared)
+        self.resource = resource
 
     @property
     def objects(self) -> NonPatientObjects:
         """Those of the dataset."""
         return NonPatientObjects(self.dataset().index, self.dataset_name, self.dataset().place.assume_charset)
-
-    @property
-    def resource(self) -> str:
-        """The resource that the path names."""
-        return self.path_kwargs["resource"]
 
     @property
     def uid(self) -> str:
@@ -170,6 +170,10 @@ def _matching(documents: Iterator[Json], search: Search) -> Iterator[Json]:
 
 
 routes: list[Any] = [
-    (ROOT + RESOURCE + r"/?", NonPatientInstances),
-    (ROOT + RESOURCE + r"/(?P<uid>[^/]+)", OneNonPatientInstance),
+    route
+    for name in RESOURCES
+    for route in (
+        (ROOT + rf"/{name}/?", NonPatientInstances, {"resource": name}),
+        (ROOT + rf"/{name}/(?P<uid>[^/]+)", OneNonPatientInstance, {"resource": name}),
+    )
 ]
