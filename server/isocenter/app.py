@@ -81,8 +81,7 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.callback(archive.close)
         state = open_state(settings.data)
         stack.callback(state.close)
-        # All workers together have about as many processes as there are cores.
-        pool = ProcessPool(max((os.cpu_count() or 1) // settings.workers, 1))
+        pool = ProcessPool()
         stack.callback(pool.close)
         scratch = settings.data / "run" / "scratch"
         tokens = Tokens(state, local=local)

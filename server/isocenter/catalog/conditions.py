@@ -147,9 +147,11 @@ class Conditions:
         if of in _MOMENTS:
             return self._range(Range(path, value, value), of, vr, x)
         if of == "name":
-            return f"contains(isocenter_fold_pn({x}), {self._value(values.fold_name(str(value)))})"
+            folded = values.fold_name(str(value))
+            others = f"contains(isocenter_fold_name({x}), {self._value(folded)})"
+            return _name(x, folded, f"= {self._value(folded[1:-1])}", others)
         if of == "text" and fold:
-            return f"isocenter_fold({x}) = {self._value(values.fold(str(value)))}"
+            return _text(x, f"= {self._value(values.fold(str(value)))}")
         return f"{x} = {self._value(str(value).strip(_PADDING))}"
 
     def _one_of(
@@ -162,18 +164,25 @@ class Conditions:
         if of == "number":
             texts: list[Any] = [_number(path, value) for value in wanted]
         elif of == "text" and fold:
-            texts, x = [values.fold(str(value)) for value in wanted], f"isocenter_fold({x})"
+            texts = [values.fold(str(value)) for value in wanted]
         else:
             texts = [str(value).strip(_PADDING) for value in wanted]
-        return f"{x} IN ({', '.join(self._value(text) for text in texts)})"
+        among = f"IN ({', '.join(self._value(text) for text in texts)})"
+        return _text(x, among) if of == "text" and fold else f"{x} {among}"
 
     def _like(self, pattern: str, fold: bool, of: values.Kind, x: str) -> str:
         if of == "name":
-            wanted = f"%{_like_pattern(values.fold_name(pattern))}%"
-            return f"isocenter_fold_pn({x}) LIKE {self._value(wanted)} ESCAPE '\\'"
+            folded = values.fold_name(pattern)
+            others = f"isocenter_fold_name({x}) {self._matches(f'*{folded}*')}"
+            return _name(x, folded, self._matches(folded[1:-1]), others)
         if of == "text" and fold:
-            return f"isocenter_fold({x}) LIKE {self._value(_like_pattern(values.fold(pattern)))} ESCAPE '\\'"
-        return f"{x} LIKE {self._value(_like_pattern(pattern.strip(_PADDING)))} ESCAPE '\\'"
+            return _text(x, self._matches(values.fold(pattern)))
+        return f"{x} {self._matches(pattern.strip(_PADDING))}"
+
+    def _matches(self, pattern: str) -> str:
+        """LIKE. DuckDB has quick ways for it, and none for LIKE with ESCAPE."""
+        wanted = _like_pattern(pattern)
+        return f"LIKE {self._value(wanted)}" + (" ESCAPE '\\'" if "\\" in wanted else "")
 
     def _range(self, term: Range, of: values.Kind, vr: str, x: str) -> str:
         low: Any = term.low
@@ -266,6 +275,31 @@ class Conditions:
 
 
 _PADDING = " \0"
+
+
+def _text(x: str, test: str) -> str:
+    """A test of folded text. DuckDB folds ASCII, and tests it within the CASE: the CASE itself would be
+    tested for every row, not for every distinct value of a dictionary."""
+    return (
+        f"CASE WHEN strlen({x}) = length({x}) THEN lower(isocenter_text({x})) {test}"
+        f" WHEN {x} IS NOT NULL THEN isocenter_fold_text({x}) {test} END"
+    )
+
+
+def _name(x: str, folded: str, alone: str, others: str) -> str:
+    """A test of a folded person name.
+
+    Args:
+        x: the value in SQL.
+        folded: what is looked for, between `=` signs.
+        alone: the test of a name that is one group of ASCII, without `=` signs around it.
+        others: the condition for all other names.
+    """
+    one = "false" if "=" in folded[1:-1] else f"rtrim(lower(isocenter_text({x})), '^ ') {alone}"
+    return (
+        f"CASE WHEN strlen({x}) = length({x}) AND NOT contains({x}, '=') THEN {one}"
+        f" WHEN {x} IS NOT NULL THEN {others} END"
+    )
 
 
 def _path(term: Predicate) -> Path:

@@ -27,10 +27,8 @@ _REMEMBERED = 2048
 _MACROS = """
 CREATE MACRO isocenter_text(x) AS trim(x, ' ' || chr(0));
 CREATE MACRO isocenter_fold(x) AS
-    CASE WHEN strlen(x) = length(x) THEN lower(isocenter_text(x)) ELSE isocenter_fold_text(x) END;
-CREATE MACRO isocenter_fold_pn(x) AS
-    CASE WHEN strlen(x) = length(x) AND NOT contains(x, '=')
-         THEN '=' || rtrim(lower(isocenter_text(x)), '^ ') || '=' ELSE isocenter_fold_name(x) END;
+    CASE WHEN strlen(x) = length(x) THEN lower(isocenter_text(x))
+         WHEN x IS NOT NULL THEN isocenter_fold_text(x) END;
 """
 
 

@@ -234,7 +234,7 @@ def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> 
     parts = []
     if scope.files:
         names = ", ".join(literal(path) for path in scope.files)
-        parts.append(f"SELECT * FROM read_parquet([{names}], union_by_name=true)")
+        parts.append(f"SELECT * FROM read_parquet([{names}], union_by_name={_differ(scope.files)})")
     if scope.tail is not None:
         parts.append("SELECT * FROM _tail")
     rows = " UNION ALL BY NAME ".join(parts) or "SELECT NULL::BIGINT AS _seq WHERE false"
@@ -248,6 +248,12 @@ def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> 
 def _columns_of(path: str) -> dict[str, pa.DataType]:
     """The columns of a data file, which never changes."""
     return {item.name: item.type for item in pq.read_schema(path)}
+
+
+def _differ(files: Sequence[str]) -> bool:
+    """Whether files have other columns than each other: DuckDB plans twice as quickly where not."""
+    first = list(_columns_of(files[0]).items())
+    return any(list(_columns_of(path).items()) != first for path in files[1:])
 
 
 @lru_cache(maxsize=4096)

@@ -1,11 +1,11 @@
-"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS, capabilities (row 8)."""
+"""DICOMweb (PS3.18): QIDO-RS, WADO-RS, STOW-RS, UPS-RS, non-patient instances, capabilities (row 8)."""
 
 from isocenter.dicomweb import (
     bulkdata,
     capabilities,
     frames,
     metadata,
-    pixeldata,
+    nonpatient,
     qido,
     studies,
     subscribers,
@@ -19,8 +19,8 @@ routes: list[Route] = [
     *metadata.routes,
     *frames.routes,
     *bulkdata.routes,
-    *pixeldata.routes,
     *ups.routes,
     *subscribers.routes,
+    *nonpatient.routes,
 ]
 routes += capabilities.routes_for(routes)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from isocenter.dicom.non_patient import RESOURCES
 from isocenter.http.route_table import Operation
 
 DICOM, JSON, OCTETS = "application/dicom", "application/dicom+json", "application/octet-stream"
@@ -41,6 +42,7 @@ _SEARCH = (
 _BOTH = (JSON, XML)
 _MULTIPART = f'multipart/related; type="{DICOM}"'
 _FILES = (_MULTIPART, DICOM)
+_NON_PATIENT = rf"/({'|'.join(RESOURCES)})"
 
 # By method and the end of the path, the first that fits.
 _TRAITS: tuple[tuple[str, str, Traits], ...] = (
@@ -70,19 +72,15 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
     ("GET", r"/(frames/\{frames\}|pixeldata)", Traits(gives=(f'multipart/related; type="{OCTETS}"', OCTETS))),
     (
         "GET",
-        r"/bulkdata(/\{element\})?",
+        r"/bulkdata",
         Traits((("offset", "integer"), ("length", "integer")), gives=(OCTETS,), status=(200, 206)),
     ),
     ("DELETE", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(status=(204,))),
-    (
-        "GET",
-        r"(/\{study\}|/\{series\}|/\{instance\})",
-        Traits(
-            (("names", "string"), ("dicomdir", "boolean")),
-            gives=(*_FILES, "application/zip"),
-            status=(200, 206, 304),
-        ),
-    ),
+    ("GET", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(gives=_FILES, status=(200, 206))),
+    ("GET", _NON_PATIENT, Traits(_SEARCH, gives=_BOTH)),
+    ("POST", _NON_PATIENT + r"(/\{uid\})?", Traits(takes=_FILES, gives=(JSON,))),
+    ("DELETE", _NON_PATIENT + r"/\{uid\}", Traits(status=(204,))),
+    ("GET", _NON_PATIENT + r"/\{uid\}", Traits(gives=(JSON, XML, *_FILES))),
     ("GET", r"/openapi\.json", Traits(gives=("application/json",))),
 )
 

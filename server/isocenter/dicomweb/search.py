@@ -174,21 +174,12 @@ class SearchRun:
     def _documents(self, batch: list[Row]) -> dict[tuple[str, ...], dict[str, Any]]:
         """The DICOM JSON of each row's first instance."""
         found = {}
-        columns = [*self._uids, "json"]
+        uids = [level.unique_key for level in (Level.STUDY, Level.SERIES, Level.INSTANCE)]
+        columns = [*uids, "json"]
         with self._dataset.table(self._level, self._of(batch), columns) as reader:
             for part in reader:
                 for *key, text in zip(*(column.to_pylist() for column in part.columns), strict=True):
                     if text:
-                        found[tuple(map(str, key))] = json.loads(
-                            absolute(text.encode(), _named(text), self._root)
-                        )
+                        links = absolute(text.encode(), Target(*map(str, key)), self._root)
+                        found[tuple(map(str, key[: len(self._uids)]))] = json.loads(links)
         return found
-
-
-def _named(text: str) -> Target:
-    """Which instance a DICOM JSON is of; only where it has links that must say so."""
-    if '"BulkDataURI"' not in text:
-        return Target()
-    document = json.loads(text)
-    uids = ((document.get(tag, {}).get("Value") or [""])[0] for tag in ("0020000D", "0020000E", "00080018"))
-    return Target(*map(str, uids))

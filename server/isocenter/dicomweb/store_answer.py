@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from isocenter.http.failures import UnsupportedMedia
 # (A9xx is not for another study: it says that an instance is not of its SOP class.)
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
+OTHER_CLASS = 0xB007
 REJECTED = 0xC001
 OTHER_STUDY = 0xC002
 PROCESSING_FAILURE = 0x0110
@@ -29,7 +30,10 @@ PROCESSING_FAILURE = 0x0110
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one instance; `reason` 0 is success. UIDs are empty where they could not be read."""
+    """What became of one instance; `reason` 0 is success. UIDs are empty where they could not be read.
+
+    `warning` is the Warning Reason (Table I.2-1) of one that is stored, 0 for none.
+    """
 
     study: str = ""
     series: str = ""
@@ -38,15 +42,18 @@ class Result:
     reason: int = 0
     status: int = 200
     comment: str = ""
+    warning: int = 0
 
 
-def success(keys: Mapping[str, str]) -> Result:
-    """An instance that is stored, by its index keys."""
+def success(keys: Mapping[str, str], claimed_class: str = "") -> Result:
+    """An instance that is stored, by its index keys; a warning if its file meta claimed another class."""
+    sop_class = keys.get("SOPClassUID", "")
     return Result(
         keys.get("StudyInstanceUID", ""),
         keys.get("SeriesInstanceUID", ""),
-        keys.get("SOPClassUID", ""),
+        sop_class,
         keys.get("SOPInstanceUID", ""),
+        warning=OTHER_CLASS if claimed_class not in ("", sop_class) else 0,
     )
 
 
@@ -76,7 +83,8 @@ def _reason(error: IsocenterError) -> int:
 def answer(results: Iterable[Result], root: str) -> tuple[int, dict[str, Any]]:
     """Status code and response module (DICOM JSON) for the results of a request.
 
-    200 when all are stored, 202 when some are; when none is, the status that all failures share, or 409.
+    200 when all are stored, 202 when some are, or with a warning; when none is, the status that all failures
+    share, or 409.
     """
     everything = list(results)
     stored = [result for result in everything if not result.reason]
@@ -85,20 +93,33 @@ def answer(results: Iterable[Result], root: str) -> tuple[int, dict[str, Any]]:
     studies = {result.study for result in stored}
     if len(studies) == 1:
         module["00081190"] = _text("UR", root + Target(studies.pop()).path)
+
+    def url_of(result: Result) -> str:
+        return root + Target(result.study, result.series, result.sop_instance).path
+
+    return _status(stored, failed), module | response_items(everything, url_of)
+
+
+def response_items(results: Iterable[Result], url_of: Callable[[Result], str]) -> dict[str, Any]:
+    """The sequences of the response module: what was stored and where it is, what failed and why."""
+    everything = list(results)
+    stored = [result for result in everything if not result.reason]
+    failed = [result for result in everything if result.reason]
+    module: dict[str, Any] = {}
     named = [_failed(result) for result in failed if result.sop_instance]
     nameless = [_with_reason({}, result) for result in failed if not result.sop_instance]
     for tag, items in (
         ("00081198", named),
-        ("00081199", [_stored(result, root) for result in stored]),
+        ("00081199", [_stored(result, url_of(result)) for result in stored]),
         ("0008119A", nameless),
     ):
         if items:
             module[tag] = {"vr": "SQ", "Value": items}
-    return _status(stored, failed), module
+    return module
 
 
 def _status(stored: list[Result], failed: list[Result]) -> int:
-    if not failed:
+    if not failed and not any(result.warning for result in stored):
         return 200
     if stored:
         return 202
@@ -106,9 +127,11 @@ def _status(stored: list[Result], failed: list[Result]) -> int:
     return statuses.pop() if len(statuses) == 1 else 409
 
 
-def _stored(result: Result, root: str) -> dict[str, Any]:
-    where = Target(result.study, result.series, result.sop_instance).path
-    return {**_reference(result), "00081190": _text("UR", root + where)}
+def _stored(result: Result, url: str) -> dict[str, Any]:
+    item = {**_reference(result), "00081190": _text("UR", url)}
+    if result.warning:
+        item["00081196"] = {"vr": "US", "Value": [result.warning]}
+    return item
 
 
 def _failed(result: Result) -> dict[str, Any]:

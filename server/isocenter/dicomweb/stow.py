@@ -1,24 +1,31 @@
 """STOW-RS (PS3.18 10.5): instances as DICOM files, in parts or alone, of one study or many.
 
 The body goes to the archive while it arrives; the sender waits while the disk is behind. Each instance has
-its own result. Not here: instances as metadata and bulk data (JSON, XML): 415.
+its own result. Instances may also come as metadata and bulk data (JSON, XML): these parts wait in a scratch
+file (`bulk_parts`) until the body is over, and are stored as the objects made of them (`dicom.assembly`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from isocenter import metrics
 from isocenter.archive import Origin
 from isocenter.dicom._meta import read_meta
+from isocenter.dicom.assembly import assemble, bulk_places
+from isocenter.dicom.xml_model import to_xml
+from isocenter.dicomweb.bulk_parts import BulkParts, scratch_file
 from isocenter.dicomweb.handler import DicomwebHandler
+from isocenter.dicomweb.representation import DICOM_JSON, DICOM_XML, choose
 from isocenter.dicomweb.store_answer import Result, answer, failure, success
-from isocenter.errors import BadRequest, IsocenterError, TooLarge
+from isocenter.errors import BadRequest, IsocenterError, TooLarge, UnreadableObject
 from isocenter.http.accept import MediaType, parse_media_type
 from isocenter.http.failures import UnsupportedMedia
 from isocenter.http.multipart import Event, MultipartReader, PartData, PartEnd, PartStart
@@ -32,6 +39,7 @@ _UNDER_WAY = 128
 _BACKLOG = 4 * 1024 * 1024
 _PEEK = 4096
 _DICOM = "application/dicom"
+_IDENTITY = ("00080016", "00080018")
 
 log = logging.getLogger("isocenter.dicomweb")
 
@@ -65,12 +73,15 @@ class Arrival:
         except Exception as error:
             if not isinstance(error, IsocenterError):
                 log.error("An instance could not be stored", exc_info=error)
-            meta = read_meta(self._peek)[0]
-            claimed = (meta.get(f"MediaStorageSOP{what}UID", "") for what in ("Class", "Instance"))
-            return failure(error, *claimed)
+            return failure(error, *self._claimed())
         metrics.instances_received.labels("stow", stored.outcome.kind).inc()
         metrics.bytes_received.labels("stow").inc(self.size)
-        return success(stored.keys)
+        return success(stored.keys, self._claimed()[0])
+
+    def _claimed(self) -> tuple[str, str]:
+        """SOP class and instance by the file meta information."""
+        meta = read_meta(self._peek)[0]
+        return meta.get("MediaStorageSOPClassUID", ""), meta.get("MediaStorageSOPInstanceUID", "")
 
 
 class StoreHandler(DicomwebHandler):
@@ -85,10 +96,12 @@ class StoreHandler(DicomwebHandler):
         self._under_way: deque[Arrival] = deque()
         self._results: list[Result] = []
         self._events: Callable[[bytes], Iterator[Event]] | None = None
+        self._reader: MultipartReader | None = None
+        self._parts: BulkParts | None = None
         super().check()
         if self.request.method == "POST":
             self.face = "stow"
-            self._answer_type = self.json_type()
+            self._form = choose(self.accepted())
             self._choose(parse_media_type(self.request.headers.get("Content-Type", "")))
 
     @property
@@ -101,18 +114,27 @@ class StoreHandler(DicomwebHandler):
             self._begin()
             return
         inner = media.get("type", _DICOM).lower()
-        if media.name not in ("multipart/related", "multipart/mixed") or inner != _DICOM:
+        multipart = media.name in ("multipart/related", "multipart/mixed")
+        kind = inner if multipart else media.name
+        if not (multipart and kind == _DICOM) and kind not in (DICOM_JSON, DICOM_XML):
             raise UnsupportedMedia(
                 f"Instances are stored as {_DICOM}, not {media.get('type') or media.name or 'nothing'}",
                 hint='Content-Type: multipart/related; type="application/dicom"; boundary=...',
             )
-        self._reader = MultipartReader(media.get("boundary"))
-        self._events = self._reader.feed
+        if multipart:
+            self._reader = MultipartReader(media.get("boundary"))
+            self._events = self._reader.feed
+        if kind != _DICOM:
+            self._parts = BulkParts(self.context, kind, self.context.settings.dicomweb.store_instances)
+            if not multipart:
+                self._parts.begin({})
+                self._events = lambda chunk: iter([PartData(chunk)])
 
     def receive(self, chunk: bytes) -> Awaitable[None] | None:
         """Hand on what arrived; hold the sender back while the disk or the index is behind."""
         if self._events is not None:
-            return self._use(self._events(chunk))
+            events = self._events(chunk)
+            return self._use(events) if self._parts is None else self._parts.take(events)
         if self._current is not None:
             self._current.feed(chunk)
         return self._wait() if self._behind else None
@@ -178,8 +200,12 @@ class StoreHandler(DicomwebHandler):
     async def post(self, **_path: str) -> None:
         """The body is over: wait for what is under way, and answer with the result of each instance."""
         try:
-            if self._events is not None:
-                for event in self._reader.finish():
+            last = self._reader.finish() if self._reader is not None else iter(())
+            if self._parts is not None:
+                await self._parts.take(last)
+                await self._assemble(self._parts)
+            else:
+                for event in last:
                     self._take(event)
             self._end()
         except BadRequest as error:
@@ -189,8 +215,39 @@ class StoreHandler(DicomwebHandler):
             self._results.append(await self._under_way.popleft().result())
         if not self._results:
             raise BadRequest("The body holds no instance")
+        status, body = await self.context.short(self._told)
+        self.set_status(status)
+        self.set_header("Content-Type", DICOM_XML if self._form.multipart else self._form.content_type)
+        self.write(body)
+
+    def _told(self) -> tuple[int, bytes]:
         status, module = answer(self._results, self.root)
-        self.write_json(module, status=status, media_type=self._answer_type)
+        if self._form.multipart:
+            return status, to_xml(module)
+        return status, json.dumps(module, ensure_ascii=False, separators=(",", ":")).encode()
+
+    async def _assemble(self, parts: BulkParts) -> None:
+        """Store the instances that metadata and bulk data are."""
+        for document in await parts.finish():
+            path = await self.context.short(scratch_file, self.context)
+            try:
+                bulk = {place.uri: found for place in bulk_places(document) if (found := parts.of(place.uri))}
+                await self.context.compute(assemble, document, bulk, parts.path, str(path))
+                await self._store_file(path)
+            except UnreadableObject as error:
+                self._results.append(failure(error, *map(_uid, (document, document), _IDENTITY)))
+            finally:
+                await self.context.short(path.unlink)
+
+    async def _store_file(self, path: Path) -> None:
+        self._begin()
+        with open(path, "rb") as file:
+            while piece := await self.context.short(file.read, _BACKLOG // 4):
+                assert self._current is not None
+                self._current.feed(piece)
+                await self._current.reception.drained()
+        self._end()
+        await self._wait()
 
     def refuse(self, error: Exception) -> None:
         """A body that cannot be read on: nothing of the instance under way stays."""
@@ -202,7 +259,24 @@ class StoreHandler(DicomwebHandler):
         super().on_connection_close()
         self._abort()
 
+    def on_finish(self) -> None:
+        """Nothing of the parts stays."""
+        super().on_finish()
+        self._drop_parts()
+
+    def _drop_parts(self) -> None:
+        if self._parts is not None:
+            self._parts.close()
+
     def _abort(self) -> None:
+        self._drop_parts()
         if self._current is not None:
             self._current.reception.abort()
             self._current = None
+
+
+def _uid(document: dict[str, Any], tag: str) -> str:
+    """A UID of a data set in the DICOM JSON model, empty where it has none."""
+    element = document.get(tag)
+    values = element.get("Value") if isinstance(element, dict) else None
+    return str(values[0]) if isinstance(values, list) and values else ""

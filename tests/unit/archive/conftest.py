@@ -14,14 +14,38 @@ from isocenter.config import IndexSettings, Settings
 OpenArchive = Callable[..., Archive]
 _names = itertools.count()
 
+ON_BOTH = {"test_flush", "test_verify"}
+"""Modules whose tests run on PostgreSQL too: those where index and catalog meet."""
+
+_names = itertools.count()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which index the archive of a test has; SQLite where nothing is said."""
+    if "index_url" in metafunc.fixturenames:
+        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        postgres = [pytest.param("postgres", marks=pytest.mark.postgres)] if both else []
+        metafunc.parametrize("index_url", ["sqlite", *postgres], indirect=True)
+
 
 @pytest.fixture
-def open_archive(tmp_path: Path) -> Iterator[OpenArchive]:
+def index_url(request: pytest.FixtureRequest) -> str | None:
+    """A PostgreSQL database of its own for the archive, or None for SQLite files in its folder."""
+    if request.param == "sqlite":
+        return None
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.new_database(f"archive_{next(_names)}")
+
+
+@pytest.fixture
+def open_archive(tmp_path: Path, index_url: str | None) -> Iterator[OpenArchive]:
     """Opens the archive of this test, again if asked; all are closed at its end."""
     opened: list[Archive] = []
 
     def opens(*, query_process: bool = False, **settings: Any) -> Archive:
-        archive = Archive.open(Settings(data=tmp_path / "data", **settings), query_process=query_process)
+        index = {"url": index_url, **settings.pop("index", {})}
+        told = Settings(data=tmp_path / "data", index=index, **settings)
+        archive = Archive.open(told, query_process=query_process)
         opened.append(archive)
         return archive
 

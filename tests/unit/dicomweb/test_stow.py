@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from isocenter.dicom.xml_model import from_xml
+
 Make = Callable[..., bytes]
 
 
@@ -131,7 +133,6 @@ def test_chunked_transfer(web: Any, make: Make) -> None:
         "",
         "application/json",
         "multipart/form-data; boundary=here",
-        'multipart/related; type="application/dicom+json"; boundary=here',
         "text/plain",
     ],
 )
@@ -235,10 +236,19 @@ def test_expect_100_continue_is_refused_before_the_body(web: Any) -> None:
         assert sender.recv(1000).startswith(b"HTTP/1.1 401")
 
 
-def test_an_answer_as_xml_only_is_406_before_anything_is_stored(web: Any, make: Make) -> None:
+def test_the_answer_is_xml_for_who_asks(web: Any, make: Make) -> None:
     answer = web.store(make(1), headers={"Accept": "application/dicom+xml"})
-    assert answer.status_code == 406
-    assert stored(web) == []
+    assert answer.headers["Content-Type"] == "application/dicom+xml"
+    assert from_xml(answer.content) == web.store(make(1)).json()
+    assert web.store(make(1), headers={"Accept": "text/html"}).status_code == 406
+
+
+def test_a_file_that_claims_another_class_is_stored_with_a_warning(web: Any, make: Make) -> None:
+    answer = web.store(make(1).replace(b"1.2.840.10008.5.1.4.1.1.2\0", b"1.2.840.10008.5.1.4.1.1.4\0", 1))
+    assert answer.status_code == 202
+    (item,) = answer.json()["00081199"]["Value"]
+    assert item["00081196"] == {"vr": "US", "Value": [0xB007]}
+    assert stored(web) == ["1.2.3.1.1"]
 
 
 def test_other_datasets_have_their_own_root(serve: Any, make: Make) -> None:
