@@ -73,7 +73,20 @@ def test_studies_series_and_instances_are_found(client: DICOMwebClient, sent: di
         {uids(x)[0] for x in sent.values()}
     )
     assert client.search_for_studies(search_filters={"PatientName": "nobody"}) == []
-    client.search_for_studies(fuzzymatching=True)
+    (fuzzy,) = client.search_for_studies(
+        search_filters={"PatientName": "CompresedSampels CT1"}, fuzzymatching=True
+    )
+    assert pydicom.Dataset.from_json(fuzzy).StudyInstanceUID == one.StudyInstanceUID
+
+
+def test_any_attribute_is_searched_by_and_comes_with_the_results(
+    client: DICOMwebClient, sent: dict[str, Any]
+) -> None:
+    one = sent["CT_small.dcm"]
+    (found,) = client.search_for_instances(search_filters={"KVP": "120"}, fields=["ConvolutionKernel"])
+    told = pydicom.Dataset.from_json(found)
+    assert (told.SOPInstanceUID, told.KVP) == (one.SOPInstanceUID, one.KVP)
+    assert told.ConvolutionKernel == one.ConvolutionKernel
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,7 +24,7 @@ from isocenter.http.accept import parse_media_type
 from isocenter.http.context import Context
 from isocenter.http.multipart import Event, PartData, PartEnd, PartStart
 
-METADATA_TYPES = ("application/dicom+json", "application/json", "application/dicom+xml", "application/xml")
+METADATA_TYPES = ("application/dicom+json", "application/dicom+xml", "application/json", "application/xml")
 _MOST_METADATA = 64 * 1024 * 1024
 _BUFFERED = 1024 * 1024
 
@@ -83,7 +83,7 @@ class BulkParts:
             raise TooLarge(f"One request has at most {self._most} parts", hint="send several requests")
         location = _location(headers.get("content-location", ""))
         media = parse_media_type(headers.get("content-type", "" if location else self._kind))
-        if not location and (media.name in METADATA_TYPES or not media.name):
+        if media.name in METADATA_TYPES[:2] or (not location and media.name in ("", *METADATA_TYPES)):
             self._metadata.append((media.name or self._kind, bytearray()))
             self._part = None
             return

@@ -7,6 +7,7 @@ version comes from one row of the index. Of an instance it is read from the obje
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from isocenter.dicomweb.bulk_links import absolute
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.lookup import absent
 from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY, Target
-from isocenter.dicomweb.prepared import Prepared, PreparedAnswers
+from isocenter.dicomweb.prepared import Make, Prepared, PreparedAnswers
 from isocenter.dicomweb.representation import Representation, XmlParts, choose
 from isocenter.http.accept import takes_gzip
 from isocenter.index.records import StoredInstance
@@ -29,6 +30,8 @@ from isocenter.index.records import StoredInstance
 if TYPE_CHECKING:
     from isocenter.archive import Dataset
     from isocenter.config import Settings
+
+log = logging.getLogger("isocenter.dicomweb")
 
 _BATCH = 50
 # A date in HTTP has whole seconds: what changed just now may change again within the same one.
@@ -93,11 +96,24 @@ class MetadataHandler(DicomwebHandler):
             def still() -> bool:
                 return _version(dataset, target) == version
 
-            prepared = await self.context.long(answers.get, digest, make, still)
+            try:
+                prepared = await self.context.long(answers.get, digest, make, still)
+            except OSError as error:
+                log.warning("Metadata cannot be kept: %s", error.strerror)
+                await self._send_unprepared(form, make)
+                return
         try:
             await self._send(prepared, form, digest, encoding)
         finally:
             prepared.file.close()
+
+    async def _send_unprepared(self, form: Representation, make: Make) -> None:
+        """As it is made, where the data folder cannot be written."""
+        self.set_header("Content-Type", form.content_type)
+        pieces = iter((await self.context.long(make))[0])
+        while piece := await self.context.long(next, pieces, b""):
+            self.write(piece)
+            await self.flush()
 
     async def _send(self, prepared: Prepared, form: Representation, digest: str, encoding: str) -> None:
         if self._is_known(digest, encoding, prepared.modified):

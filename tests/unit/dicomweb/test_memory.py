@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import threading
 import time
@@ -46,6 +47,31 @@ def upload(make: Make, *, pause: float = 0) -> Iterator[bytes]:
         if pause:
             time.sleep(pause)
     yield b"\r\n--here--\r\n"
+
+
+def bulk_upload() -> Iterator[bytes]:
+    """The same instance as metadata and one bulk part."""
+    document = {
+        "00080016": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.7"]},
+        "00080018": {"vr": "UI", "Value": ["1.2.3.9"]},
+        "0020000D": {"vr": "UI", "Value": ["1.2.3"]},
+        "0020000E": {"vr": "UI", "Value": ["1.2.3.1"]},
+        "7FE00010": {"vr": "OW", "BulkDataURI": "pixels"},
+    }
+    yield b"--here\r\nContent-Type: application/dicom+json\r\n\r\n" + json.dumps([document]).encode()
+    yield b"\r\n--here\r\nContent-Type: application/octet-stream\r\nContent-Location: pixels\r\n\r\n"
+    for _ in range(SIZE // MIB):
+        yield bytes(MIB)
+    yield b"\r\n--here--\r\n"
+
+
+def test_large_bulk_data_passes_through_little_memory(web: Any, make: Make) -> None:
+    web.store(make(2))
+    headers = {"Content-Type": 'multipart/related; type="application/dicom+json"; boundary=here'}
+    with Peak() as storing:
+        answer = web.post("/dicom-web/studies", data=bulk_upload(), headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert storing.grown < ALLOWED, f"storing took {storing.grown // MIB} MiB"
 
 
 HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=here'}

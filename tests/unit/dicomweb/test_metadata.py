@@ -194,3 +194,9 @@ def test_metadata_of_what_is_not_there_is_404(web: Any, make: Make) -> None:
     web.store(make(1))
     for path in ("/studies/9", "/studies/1.2.3/series/9", "/studies/9/series/1.2.3.1"):
         assert web.get(f"/dicom-web{path}/metadata").status_code == 404
+
+
+def test_metadata_is_sent_also_where_it_cannot_be_kept(web: Any, make: Make) -> None:
+    web.store(make(1), make(2))
+    (web.archive.data / "cache").write_text("in the way")
+    assert len(web.get(SERIES + "/metadata").json()) == 2
