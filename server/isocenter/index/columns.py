@@ -194,21 +194,19 @@ INSTANCE_SQL = tuple(name for column in COLUMNS[Level.INSTANCE] for name in colu
 
 
 _BLANK_INSTANCE: tuple[Cell, ...] = (None,) * len(INSTANCE_SQL)
-_INSTANCE_PLACES: dict[str, tuple[int, Callable[[str], Cell], Callable[[Any], Cell] | None]] = {
-    column.name: (INSTANCE_SQL.index(column.sql), _first(column), _SECOND.get(column.shape))
+_INSTANCE_PLACES: tuple[tuple[str, int, Callable[[str], Cell], Callable[[Any], Cell] | None], ...] = tuple(
+    (column.name, INSTANCE_SQL.index(column.sql), _first(column), _SECOND.get(column.shape))
     for column in COLUMNS[Level.INSTANCE]
-}
+)
 
 
 def encode_instance(keys: Mapping[str, str]) -> list[Cell]:
     """The values of `INSTANCE_SQL` for one instance; the hot path, so without `encode`'s calls."""
     row: list[Cell] = list(_BLANK_INSTANCE)
-    places = _INSTANCE_PLACES
-    for name, text in keys.items():
-        place = places.get(name)
-        if place is None or not text:
+    for name, at, first, second in _INSTANCE_PLACES:
+        text = keys.get(name)
+        if not text:
             continue
-        at, first, second = place
         value = row[at] = first(text)
         if second is not None and value is not None:
             row[at + 1] = second(value)
