@@ -9,6 +9,7 @@ need storescu dcmtk
 need dciodvfy dicom3tools
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 need Orthanc orthanc
+command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || need chromium chromium
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "Not installed (this is not Debian; the tests that need them are skipped):$missing"

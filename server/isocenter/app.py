@@ -69,7 +69,7 @@ def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: byt
 @contextlib.asynccontextmanager
 async def _services(settings: Settings, sockets: Sockets, local: bytes) -> AsyncIterator[None]:
     """Everything that a worker offers, from open to drained."""
-    from isocenter import dicomweb, rest
+    from isocenter import dicomweb, explorer, rest
     from isocenter.archive import Archive
     from isocenter.dimse.identities import by_token
     from isocenter.dimse.server import DimseServer
@@ -89,7 +89,9 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
             archive, settings, tokens, pool=pool, scratch=scratch, dicom_port=sockets.dicom_port
         )
         stack.callback(context.close)
-        http = make_server(make_application(context, [*dicomweb.routes, *rest.routes]), context)
+        http = make_server(
+            make_application(context, [*dicomweb.routes, *rest.routes, *explorer.routes]), context
+        )
         stack.push_async_callback(http.close_all_connections)
         http.add_sockets(sockets.http)
         stack.callback(http.stop)

@@ -11,7 +11,7 @@ import requests
 from data_sets import data_set, part10
 from live_http import LiveHttp
 
-from isocenter import dicomweb, rest
+from isocenter import dicomweb, explorer, rest
 from isocenter.archive import Archive, Dataset
 from isocenter.config import Settings
 from isocenter.http.context import Context
@@ -69,6 +69,8 @@ def serving(data: Path) -> Iterator[Callable[..., LiveArchive]]:
             state = open_state(chosen.data)
             stack.callback(state.close)
             context = Context(archive, chosen, Tokens(state))
-            return stack.enter_context(LiveArchive(context, [*dicomweb.routes, *rest.routes]))
+            return stack.enter_context(
+                LiveArchive(context, [*dicomweb.routes, *rest.routes, *explorer.routes])
+            )
 
         yield start

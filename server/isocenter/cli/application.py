@@ -18,6 +18,8 @@ application = typer.Typer(
 )
 token = typer.Typer(help="Tokens that clients present.", no_args_is_help=True)
 application.add_typer(token, name="token")
+viewer = typer.Typer(help="Viewers for the browser.", no_args_is_help=True)
+application.add_typer(viewer, name="viewer")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
 Config = Annotated[
@@ -252,3 +254,43 @@ def token_revoke(
     from isocenter.config import load
 
     revoke(load(_flags(data=data), file=config), id, as_json=as_json)
+
+
+@viewer.command("install")
+def viewer_install(
+    name: Annotated[str, typer.Argument(help="ohif or volview.")],
+    source: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A package file that npm gave; repeat for more. Fetched by npm without."),
+    ] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Install a viewer, in the version that was tested; the server then has it at /viewers/NAME/."""
+    from isocenter.cli.viewer import install
+    from isocenter.config import load
+
+    install(load(_flags(data=data), file=config), name, source or [], as_json=as_json)
+
+
+@viewer.command("list")
+def viewer_list(data: Data = None, config: Config = None, as_json: AsJson = False) -> None:
+    """List the viewers there are, and which of them are installed."""
+    from isocenter.cli.viewer import show
+    from isocenter.config import load
+
+    show(load(_flags(data=data), file=config), as_json=as_json)
+
+
+@viewer.command("remove")
+def viewer_remove(
+    name: Annotated[str, typer.Argument(help="ohif or volview.")],
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Remove an installed viewer."""
+    from isocenter.cli.viewer import remove
+    from isocenter.config import load
+
+    remove(load(_flags(data=data), file=config), name)
