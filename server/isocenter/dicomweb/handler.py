@@ -54,7 +54,7 @@ class DicomwebHandler(Handler):
     def warn(self, text: str) -> None:
         """Add `Warning: 299` (PS3.18 8.3.4, RFC 7234 5.5)."""
         plain = "".join(character if " " <= character <= "~" else "?" for character in text)
-        self.add_header("Warning", f"299 {self.root}: {plain}")
+        self.add_header("Warning", f"299 {self.root}: {plain.strip(' ,')}")  # no header ends in a space
 
     async def instances(self, predicate: Predicate | None = None) -> list[StoredInstance]:
         """The stored instances inside the target, in order.

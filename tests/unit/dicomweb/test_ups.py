@@ -139,6 +139,11 @@ class TestRetrieveAndSearch:
         assert warning(ups.ask("GET", ROOT + "?limit=1")).startswith("There are 1 additional results")
         assert warning(ups.ask("GET", ROOT + "?nonsense=1")).startswith("These parameters are unknown")
 
+    @pytest.mark.parametrize("path", [ROOT, "/dicom-web/studies"])
+    def test_a_parameter_without_a_name_is_warned_of_as_well(self, ups: Performer, path: str) -> None:
+        answer = ups.ask("GET", path + "?nonsense=1&=1")
+        assert (answer.status_code, answer.headers["Warning"][-8:]) == (200, "nonsense")
+
 
 class TestUpdate:
     def test_a_scheduled_one(self, ups: Performer) -> None:
