@@ -219,6 +219,13 @@ async def test_empty_values_match_only_when_agreed(filled: LiveServer) -> None:
     assert (await asked(filled, "STUDY", **keys)).matches == []
 
 
+async def test_names_match_by_their_sound_only_when_agreed(filled: LiveServer) -> None:
+    keys = {"StudyInstanceUID": "", "PatientName": "Josse Garzia"}
+    async with association(filled.port, STUDY_FIND, extended={STUDY_FIND: b"\1\0\1"}) as peer:
+        assert values(await find(peer, "STUDY", keys), "PatientName") == ["García^José"]
+    assert (await asked(filled, "STUDY", **keys)).matches == []
+
+
 # -- hierarchy --------------------------------------------------------------------------------------
 
 
