@@ -81,7 +81,8 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         stack.callback(archive.close)
         state = open_state(settings.data)
         stack.callback(state.close)
-        pool = ProcessPool()
+        # All workers together have about as many processes as there are cores.
+        pool = ProcessPool(max((os.cpu_count() or 1) // settings.workers, 1))
         stack.callback(pool.close)
         scratch = settings.data / "run" / "scratch"
         tokens = Tokens(state, local=local)

@@ -161,6 +161,14 @@ class CatalogSettings(_Part):
     sweep_grace: float = Field(3600.0, ge=0, description="keep unreferenced objects so long")
 
 
+class CacheSettings(_Part):
+    """Files made of stored objects for the web, in `cache/objects` of the data folder."""
+
+    size: int = Field(
+        4096 * MEBIBYTE, ge=0, description="bytes they may take; what was not used for longest goes first"
+    )
+
+
 class QuerySettings(_Part):
     """Limits of research queries."""
 
@@ -186,6 +194,7 @@ class Settings(BaseSettings):
     dicom: DicomSettings = DicomSettings()
     index: IndexSettings = IndexSettings()
     catalog: CatalogSettings = CatalogSettings()
+    cache: CacheSettings = CacheSettings()
     query: QuerySettings = QuerySettings()
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict, description="datasets besides `main`")
     peers: dict[str, PeerSettings] = Field(default_factory=dict, description="remote nodes by AE title")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from route_table import routes
 
 from isocenter.config import DicomLimits
-from isocenter.dicom import uids
+from isocenter.dicom import compress, uids
 from isocenter.dicom.attributes import COMPUTED, INDEX, lookup
 from isocenter.dicom.levels import Level
 from isocenter.dicom.non_patient import RESOURCES
+from isocenter.dicomweb.media import bulk_type
 from isocenter.dimse import models, status
 from isocenter.network import negotiation
 from isocenter.worklist import states
@@ -21,6 +22,7 @@ def tables() -> dict[str, str]:
         "routes": routes(),
         "services": _services(),
         "transfer-syntaxes": _transfer_syntaxes(),
+        "encoded-syntaxes": _encoded_syntaxes(),
         "attributes": _attributes(),
         "statuses": _statuses(),
         "rejections": _rejections(),
@@ -51,6 +53,11 @@ def _transfer_syntaxes() -> str:
         (uids.name_of(uid) or uid, f"`{uid}`") for uid in sorted(negotiation.STORED_SYNTAXES, key=_numeric)
     ]
     return _table(("transfer syntax", "UID"), rows)
+
+
+def _encoded_syntaxes() -> str:
+    rows = [(uids.name_of(uid), f"`{uid}`", bulk_type(uid)) for uid in compress.ENCODED]
+    return _table(("transfer syntax", "UID", "media type of a frame"), rows)
 
 
 def _numeric(uid: str) -> tuple[int, ...]:

@@ -68,6 +68,18 @@ def frames(
     return _by_markers(read, fragments, count)
 
 
+def stream(read: ReadAt, offset: int) -> Segments:
+    """The segments of all fragments behind the offset table: of a video, one stream (PS3.5 A.4.5 to A.4.9).
+
+    Raises:
+        UnreadableObject: no items.
+    """
+    table_length = _item(read, offset)
+    if table_length is None:
+        raise UnreadableObject("The Pixel Data does not begin with an offset table")
+    return _fragments(read, offset + 8 + table_length)
+
+
 def _item(read: ReadAt, offset: int) -> int | None:
     """The length of the item at `offset`, None when there is none."""
     head = read(offset, 8)

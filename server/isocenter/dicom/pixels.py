@@ -166,10 +166,12 @@ def is_compressed(transfer_syntax: str) -> bool:
     return uids.is_encapsulated(transfer_syntax) and transfer_syntax not in RAW_FRAGMENTS
 
 
-def decode_at(path: str, image: Image, frame: Frame, *, rgb: bool = False) -> Decoded:
+def decode_at(
+    path: str, image: Image, frame: Frame, *, rgb: bool = False, every_bit: bool = False
+) -> Decoded:
     """Decode one frame of the file at `path`; see `read` and `decode`."""
     with open(path, "rb") as file:
-        return decode(image, read(file, image, frame), rgb=rgb)
+        return decode(image, read(file, image, frame), rgb=rgb, every_bit=every_bit)
 
 
 def read(file: Source, image: Image, frame: Frame) -> bytes:
@@ -268,13 +270,14 @@ def _decoded(image: Image, syntax: str, data: bytes, rgb: bool, every_bit: bool)
 def quiet() -> Iterator[None]:
     """Keep what pydicom says about values out of logs: it quotes them, and they are patients' data."""
     logger = logging.getLogger("pydicom")
-    before, logger.disabled = logger.disabled, True
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)  # of its children too, which `disabled` would leave alone
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.disabled = before
+        logger.setLevel(before)
 
 
 __all__ = [

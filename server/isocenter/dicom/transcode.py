@@ -1,39 +1,38 @@
-"""A stored object written again in Explicit or Implicit VR Little Endian, without loss (PS3.5 Annex A).
+"""A stored object written again in another transfer syntax, without loss (PS3.5 Annex A).
 
-Native pixels are copied, big endian turned, deflated inflated; compressed ones are decoded by pydicom with
-pylibjpeg, pyjpegls, gdcm or Pillow, and Photometric Interpretation and Planar Configuration follow. UID and
-lossy flags stay as they are. Nothing is ever compressed. Meant for a process pool: :func:`to_file` takes and
-gives plain values.
+Into Explicit or Implicit VR Little Endian: native pixels are copied, big endian turned, deflated inflated,
+compressed ones decoded. Into JPEG 2000, JPEG-LS, JPEG lossless and RLE (`compress`): a frame is a fragment.
+Photometric Interpretation and Planar Configuration follow; UID and lossy flags stay as they are, since no
+pixel changes. Frames come and go one at a time. Meant for a process pool: :func:`to_file` takes and gives
+plain values.
 
-Not here: frames for the web (`frames`, `rendering`).
+Not here: single frames for the web, lossy syntaxes.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-from isocenter.dicom import uids
-from isocenter.dicom._limits import DEFAULT as LIMITS
+from isocenter.dicom import compress, frames, pixels, uids
+from isocenter.dicom.deflated import deflate, inflate
 from isocenter.dicom.header import Element, Header, PixelData, read_header
-from isocenter.dicom.reencode import PIECE, CannotTranscode, Writer
+from isocenter.dicom.pixels import Decoded, Image, quiet
+from isocenter.dicom.reencode import UNDEFINED, CannotTranscode, Writer
 from isocenter.errors import IsocenterError, UnreadableObject
 
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
-_PHOTOMETRIC, _FRAMES, _PLANAR = 0x00280004, 0x00280008, 0x00280006
+_PHOTOMETRIC, _PLANAR = 0x00280004, 0x00280006
 _BITS_ALLOCATED = 0x00280100
 _PADDING = 0xFFFCFFFC
 _LONGEST = 0xFFFFFFFE
-_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
-_DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
-_TARGETS = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN)
+_PLAIN = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN, uids.DEFLATED_LITTLE_ENDIAN)
+TARGETS = (*_PLAIN, *compress.ENCODED)
+"""Transfer syntaxes that objects are written in."""
 
 
 def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target: str) -> None:
@@ -43,17 +42,17 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
         source: path of a Part 10 file.
         offset: where its data set begins, in bytes.
         transfer_syntax: in which it is.
-        wanted: Explicit or Implicit VR Little Endian.
+        wanted: one of `TARGETS`.
         target: path of a file that is there, to be overwritten: the bare data set.
 
     Raises:
-        CannotTranscode: no decoder, damaged pixels, video, more than 4 GiB of pixels.
-        UnreadableObject: the source is damaged.
+        CannotTranscode: no decoder or encoder, damaged pixels, video, more than 4 GiB of pixels.
         FileNotFoundError: one of the files is gone. The target is not made, since whoever asked may have
             given up before the pool came to it.
+        UnreadableObject: the source is damaged.
     """
-    if wanted not in _TARGETS:
-        raise CannotTranscode("Only Explicit and Implicit VR Little Endian are written")
+    if wanted not in TARGETS:
+        raise CannotTranscode("Objects are not written in this transfer syntax")
     try:
         _to_file(source, offset, transfer_syntax, wanted, target)
     except (IsocenterError, OSError):
@@ -63,37 +62,29 @@ def to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target:
 
 
 def _to_file(source: str, offset: int, transfer_syntax: str, wanted: str, target: str) -> None:
+    folder = os.path.dirname(target)
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(quiet())
         file: BinaryIO = stack.enter_context(open(source, "rb"))
         if uids.is_deflated(transfer_syntax):
-            folder = os.path.dirname(target)
             whole = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile(dir=folder)))
-            _inflate(file, offset, whole)
+            inflate(file, offset, whole)
             file = whole
             header = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
         else:
             header = read_header(file)
         out: BinaryIO = stack.enter_context(open(target, "wb", opener=_if_there))
-        writer = Writer(file, out, explicit=wanted == uids.EXPLICIT_LITTLE_ENDIAN)
-        _write(_Job(file, out, writer, header, source))
+        if wanted == uids.DEFLATED_LITTLE_ENDIAN:
+            plain = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile(dir=folder)))
+            _write(_Job(file, plain, Writer(file, plain, explicit=True), header, wanted))
+            deflate(plain, out)
+            return
+        writer = Writer(file, out, explicit=wanted != uids.IMPLICIT_LITTLE_ENDIAN)
+        _write(_Job(file, out, writer, header, wanted))
 
 
 def _if_there(path: str, flags: int) -> int:
     return os.open(path, flags & ~os.O_CREAT | os.O_CLOEXEC)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what pydicom says about values out of logs: it quotes them, and they are patients' data."""
-    logger = logging.getLogger("pydicom")
-    before, logger.disabled = logger.disabled, True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.disabled = before
 
 
 @dataclass(slots=True)
@@ -102,39 +93,43 @@ class _Job:
     out: BinaryIO
     writer: Writer
     header: Header
-    path: str
+    wanted: str
 
 
 @dataclass(slots=True)
-class _Decoded:
-    """Frames, and what changes in the header with them."""
+class _Frames:
+    """Frames, and what changes in the header with them; `length` is that of all, when it is known before."""
 
     frames: Iterator[bytes]
+    count: int
+    bits_allocated: int
     length: int
     changes: dict[int, bytes] = field(default_factory=dict)
 
 
 def _write(job: _Job) -> None:
     elements = [each for each in job.header.elements() if each.tag != _PADDING]
-    pixels = job.header.pixel_data
-    if pixels is None:
+    found = job.header.pixel_data
+    if job.wanted in compress.ENCODED:
+        _write_encoded(job, elements)
+    elif found is None:
         job.writer.elements(elements)
-    elif pixels.length is not None:
+    elif found.length is not None:
         job.writer.elements(elements)
-        job.writer.head(pixels.tag, pixels.vr, pixels.length)
-        job.writer.copy(pixels.offset, pixels.length, *_order(job, elements, pixels.vr))
-        job.writer.elements(_behind(job, pixels.offset + pixels.length))
+        job.writer.head(found.tag, found.vr, found.length)
+        job.writer.copy(found.offset, found.length, *_order(job, elements, found.vr))
+        job.writer.elements(_behind(job, found.offset + found.length))
     else:
-        _write_decoded(job, elements, pixels)
+        _write_decoded(job, elements, found)
 
 
-def _write_decoded(job: _Job, elements: list[Element], pixels: PixelData) -> None:
-    decoded = _decode(job, elements)
+def _write_decoded(job: _Job, elements: list[Element], found: PixelData) -> None:
+    decoded = _decode(job)
     if decoded.length > _LONGEST:
         raise CannotTranscode("The pixels are longer than 4 GiB when they are not compressed")
     job.writer.elements(_changed(elements, decoded.changes))
     length = decoded.length + decoded.length % 2
-    job.writer.head(pixels.tag, "OB" if _number(elements, decoded, _BITS_ALLOCATED) <= 8 else "OW", length)
+    job.writer.head(found.tag, "OB" if decoded.bits_allocated <= 8 else "OW", length)
     written = 0
     for frame in decoded.frames:
         job.out.write(frame)
@@ -142,7 +137,38 @@ def _write_decoded(job: _Job, elements: list[Element], pixels: PixelData) -> Non
     if written != decoded.length:
         raise CannotTranscode("The frames do not have the size that the header says")
     job.out.write(bytes(length - written))
-    job.writer.elements(_behind(job, _end_of_fragments(job.file, pixels.offset)))
+    job.writer.elements(_behind(job, _end_of_fragments(job.file, found.offset)))
+
+
+def _write_encoded(job: _Job, elements: list[Element]) -> None:
+    """Encapsulated Pixel Data with a basic offset table, one fragment a frame (PS3.5 A.4)."""
+    found = job.header.pixel_data
+    encoded = _encode(job)
+    assert found is not None
+    job.writer.elements(_changed(elements, encoded.changes))
+    job.writer.head(found.tag, "OB", UNDEFINED)
+    out, offsets, at = job.out, list[int](), 0
+    table = out.tell() + 8
+    out.write(_item(4 * encoded.count) + bytes(4 * encoded.count))
+    for frame in encoded.frames:
+        offsets.append(at)
+        out.write(_item(len(frame)) + frame)
+        at += 8 + len(frame)
+    if offsets[-1] > _LONGEST:
+        raise CannotTranscode("The pixels are longer than an offset table can tell")
+    out.write(b"\xfe\xff\xdd\xe0" + bytes(4))
+    end = out.tell()
+    out.seek(table)
+    out.write(b"".join(offset.to_bytes(4, "little") for offset in offsets))
+    out.seek(end)
+    behind = (
+        _end_of_fragments(job.file, found.offset) if found.length is None else found.offset + found.length
+    )
+    job.writer.elements(_behind(job, behind))
+
+
+def _item(length: int) -> bytes:
+    return b"\xfe\xff\x00\xe0" + length.to_bytes(4, "little")
 
 
 def _order(job: _Job, elements: list[Element], vr: str) -> tuple[str, bool]:
@@ -188,94 +214,85 @@ def _changed(elements: list[Element], changes: dict[int, bytes]) -> Iterator[Ele
 
 
 def _new(tag: int, value: bytes) -> Element:
-    vr = {_PHOTOMETRIC: "CS", _FRAMES: "IS"}.get(tag, "US")
+    vr = "CS" if tag == _PHOTOMETRIC else "US"
     return Element(tag, vr, value, 0, len(value))
-
-
-def _number(elements: list[Element], decoded: _Decoded, tag: int) -> int:
-    value = decoded.changes.get(tag) or next((e.value for e in elements if e.tag == tag), None) or b"\x08"
-    return int.from_bytes(value[:2], "little")
 
 
 # -- pixels -----------------------------------------------------------------------------------------
 
 
-def _decode(job: _Job, elements: list[Element]) -> _Decoded:
-    syntax = job.header.transfer_syntax
-    if uids.is_video(syntax):
-        raise CannotTranscode("A video is not decoded")
+def _located(job: _Job) -> tuple[Image, frames.FrameTable]:
+    """What the pixels are and where.
+
+    Raises:
+        CannotTranscode: there are none, or they have no frames: a video.
+    """
     try:
-        if syntax in (_ENCAPSULATED_UNCOMPRESSED, _DEFLATED_FRAMES):
-            return _plain_frames(job, syntax)
-        return _decoded(job)
-    except CannotTranscode:
-        raise
-    except Exception as error:  # decoders raise whatever they like
-        raise CannotTranscode(f"The pixels cannot be decoded ({type(error).__name__})") from error
-
-
-def _data_set(job: _Job) -> Any:
-    from pydicom import dcmread
-
-    return dcmread(job.path, force=True)
-
-
-def _decoded(job: _Job) -> _Decoded:
-    """By pydicom's decoders, a frame at a time; colours as RGB."""
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.uid import UID
-
-    decoder: Any = get_decoder(UID(job.header.transfer_syntax))
-    if not decoder.is_available:
+        image, table = pixels.describe(job.header), frames.locate(job.file, job.header)
+    except (frames.NoFrames, UnreadableObject) as error:
+        raise CannotTranscode(error.message) from error
+    if not pixels.is_decodable(image.transfer_syntax):
         raise CannotTranscode("There is no decoder for this transfer syntax")
-    data_set = _data_set(job)
-    count = int(data_set.get("NumberOfFrames") or 1)
-    frames = decoder.iter_array(data_set, as_rgb=True)
-    try:
-        first, pixel = next(frames)
-    except ValueError:  # pydicom 3.0 corrects some frames in place, in memory that may not be written
-        frames = (decoder.as_array(data_set, index=n, as_rgb=True) for n in range(count))
-        first, pixel = next(frames)
-    changes = {_PHOTOMETRIC: _text(str(pixel["photometric_interpretation"]))}
-    if int(pixel["samples_per_pixel"]) > 1:
-        changes[_PLANAR] = int(pixel["planar_configuration"] or 0).to_bytes(2, "little")
-    bits = int(pixel["bits_allocated"])
-    if bits != data_set.BitsAllocated:
-        changes[_BITS_ALLOCATED] = bits.to_bytes(2, "little")
+    return image, table
+
+
+def _decode(job: _Job) -> _Frames:
+    """Every frame as native pixels."""
+    image, table = _located(job)
+    if not pixels.is_compressed(image.transfer_syntax):
+        return _plain_frames(job, image, table)
+    first = _pixels(job, image, table, 1)
     size = len(first.tobytes())
-
-    def each() -> Iterator[bytes]:
-        yield first.tobytes()
-        for array, _ in frames:
-            yield array.tobytes()
-
-    return _Decoded(_guarded(each()), size * count, changes)
+    rest = (_pixels(job, image, table, number).tobytes() for number in range(2, table.count + 1))
+    made = _Frames(_chain(first.tobytes(), rest), table.count, first.bits_allocated, size * table.count)
+    made.changes = _changes(image, first, first.photometric)
+    return made
 
 
-def _guarded(frames: Iterator[bytes]) -> Iterator[bytes]:
+def _encode(job: _Job) -> _Frames:
+    """Every frame encoded."""
+    image, table = _located(job)
+    if not compress.reach(image, job.wanted):
+        raise CannotTranscode("Such pixels are not encoded in this transfer syntax")
+    first = _pixels(job, image, table, 1)
+    rest = (
+        compress.encode(image, _pixels(job, image, table, number), job.wanted)
+        for number in range(2, table.count + 1)
+    )
+    made = _Frames(
+        _chain(compress.encode(image, first, job.wanted), rest), table.count, first.bits_allocated, 0
+    )
+    made.changes = _changes(image, first, compress.photometric_in(first.photometric, job.wanted))
+    return made
+
+
+def _pixels(job: _Job, image: Image, table: frames.FrameTable, number: int) -> Decoded:
     try:
-        yield from frames
-    except Exception as error:  # a frame later than the first
-        raise CannotTranscode(f"The pixels cannot be decoded ({type(error).__name__})") from error
+        return pixels.decode(image, pixels.read(job.file, image, table.frame(number)), every_bit=True)
+    except UnreadableObject as error:
+        raise CannotTranscode(error.message) from error
 
 
-def _plain_frames(job: _Job, syntax: str) -> _Decoded:
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _changes(image: Image, frame: Decoded, photometric: str) -> dict[int, bytes]:
+    changes = {_PHOTOMETRIC: _text(photometric)}
+    if image.samples > 1:
+        changes[_PLANAR] = bytes(2)
+    if frame.bits_allocated != image.bits_allocated:
+        changes[_BITS_ALLOCATED] = frame.bits_allocated.to_bytes(2, "little")
+    return changes
+
+
+def _plain_frames(job: _Job, image: Image, table: frames.FrameTable) -> _Frames:
     """Frames that are native pixels in fragments, as they are or deflated (PS3.5 A.4.11, A.4.13)."""
-    from pydicom.encaps import generate_frames
-
-    data_set = _data_set(job)
-    count = int(data_set.get("NumberOfFrames") or 1)
-    bits = data_set.Rows * data_set.Columns * data_set.SamplesPerPixel * data_set.BitsAllocated
-    if count > 1 and bits % 8:
+    if table.count > 1 and image.bits % 8:
         raise CannotTranscode("Frames of single bits that do not end at bytes are not joined")
-    size = (bits + 7) // 8
-
-    def each() -> Iterator[bytes]:
-        for frame in generate_frames(data_set.PixelData, number_of_frames=count):
-            raw = zlib.decompress(frame, -15) if syntax == _DEFLATED_FRAMES else frame
-            yield raw[:size]
-
-    return _Decoded(_guarded(each()), size * count)
+    each = (pixels.read(job.file, image, table.frame(number)) for number in range(1, table.count + 1))
+    return _Frames(each, table.count, image.bits_allocated, (image.bits + 7) // 8 * table.count)
 
 
 def _text(value: str) -> bytes:
@@ -298,39 +315,4 @@ def _end_of_fragments(file: BinaryIO, offset: int) -> int:
     return end
 
 
-def _inflate(file: BinaryIO, offset: int, target: BinaryIO) -> None:
-    """The inflated data set into a file of its own, since offsets count in it."""
-    try:
-        try:
-            made = _inflated(file, offset, target, -zlib.MAX_WBITS)
-        except zlib.error:  # some writers leave the zlib header in, against PS3.5 A.5
-            target.seek(0)
-            made = _inflated(file, offset, target, zlib.MAX_WBITS)
-    except zlib.error as error:
-        raise CannotTranscode("The deflated data set is damaged") from error
-    target.truncate(made)
-    target.seek(0)
-
-
-def _inflated(file: BinaryIO, offset: int, target: BinaryIO, wbits: int) -> int:
-    """Inflate to the end of the stream, within the limits of headers; how many bytes it has."""
-    stream = zlib.decompressobj(wbits)
-    file.seek(offset)
-    taken = made = 0
-    piece = b""
-    while not stream.eof:
-        if not piece:
-            piece = file.read(PIECE)
-            taken += len(piece)
-        inflated = stream.decompress(piece, PIECE)
-        if not piece and not inflated:
-            raise CannotTranscode("The deflated data set ends before its end")
-        made += len(inflated)
-        if made > LIMITS.inflate_free + LIMITS.inflate_ratio * taken:
-            raise CannotTranscode("The deflated data set inflates beyond its limit")
-        target.write(inflated)
-        piece = stream.unconsumed_tail
-    return made
-
-
-__all__ = ["CannotTranscode", "to_file"]
+__all__ = ["TARGETS", "CannotTranscode", "to_file"]

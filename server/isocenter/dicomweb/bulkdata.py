@@ -1,85 +1,68 @@
-"""WADO-RS bulk data (PS3.18 10.4.1.1.5): the value of one element, by the URI that our metadata gives.
+"""WADO-RS bulk data (PS3.18 10.4.1.1.5): values of elements at any depth, by URI, or all of them.
 
-The URI names the offset of the value in the stored object, and only offsets where its header has a value are
-answered. Values are little endian. Compressed Pixel Data is answered as its frames.
+Metadata names a value by its offset in the stored object: `bulkdata?offset=N`, which may be repeated. A
+value can also be asked for by its path: `bulkdata/PixelData`, `bulkdata/52009230/1/00480106` (tag or keyword;
+items count from 1). Without either, all values that metadata leaves out are sent, of an instance, a series or
+a study. Values are little endian; Pixel Data goes as `pixeldata` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-from isocenter.dicom import uids
-from isocenter.dicom.header import Element, Header, read_header
-from isocenter.dicomweb.conversion import converted
-from isocenter.dicomweb.frames import FrameSender
-from isocenter.dicomweb.media import MULTIPART, OCTETS, wanted_forms
-from isocenter.dicomweb.paths import INSTANCE, ROOT
-from isocenter.errors import BadRequest, NotAcceptable, NotFound
-from isocenter.http.multipart import MultipartWriter
-from isocenter.http.ranges import parse_range
-from isocenter.http.stream import read_segments, send_pieces
+from isocenter.dicom.attributes import lookup
+from isocenter.dicom.header import Element, Header
+from isocenter.dicomweb.bodies import Body, StoredBody
+from isocenter.dicomweb.media import MULTIPART, OCTETS, FrameForm, Wanted, wanted_forms
+from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY
+from isocenter.dicomweb.pixeldata import BodySender, pixel_bodies
+from isocenter.errors import BadRequest, NotAcceptable, NotFound, UnknownAttribute
+from isocenter.index.records import StoredInstance
 
-Path = tuple[tuple[int, int], ...]
-"""Where an element is: tag and item number of each sequence it is in, then its own tag."""
+_MOST = 1000
 
 
-class BulkdataHandler(FrameSender):
-    """The value of an element."""
+class BulkdataHandler(BodySender):
+    """The value of an element, of several, or all that metadata leaves out."""
 
     face = "bulkdata"
 
-    async def get(self, **_path: str) -> None:
-        """Send the value at `?offset=`, whole or in a range."""
-        offset = _offset(self.get_query_argument("offset", ""))
-        instance = await self.instance()
-        header = await self.context.short(self.dataset().header, instance)
-        pixels = header.pixel_data
-        if pixels is not None and pixels.offset == offset:
-            if pixels.length is None:
-                await self.send_frames(None)
-                return
-            path: Path = ()
-        else:
-            path = await self.context.short(_path_to, header, offset)
-        if uids.is_big_endian(instance.transfer_syntax) or uids.is_deflated(instance.transfer_syntax):
-            async with converted(self.context, instance, uids.EXPLICIT_LITTLE_ENDIAN) as (file, _, _):
-                there = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
-                await self._send_value(file, *_place(there, path))
-            return
-        with await self.context.short(self.context.archive.objects.open, instance.object) as file:
-            await self._send_value(file, *_place(header, path))
+    async def bodies(
+        self, instance: StoredInstance, file: BinaryIO, header: Header, path: dict[str, str]
+    ) -> AsyncIterator[tuple[FrameForm, Body]]:
+        """Those of one instance that are asked for."""
+        offsets = [_offset(text) for text in self.get_query_arguments("offset")][:_MOST]
+        element = path.get("element") or ""
+        single = bool(element) or len(offsets) == 1
+        url = self.url_of(instance)
+        forms = self._forms(single)
+        wanted = await self.context.short(_wanted, header, offsets, element)
+        for each in wanted:
+            if each is None:
+                async for form, body in pixel_bodies(self.context, instance, file, header, forms, url):
+                    yield form, body
+                continue
+            chosen = next((one for one in forms if one.media_type == OCTETS), None)
+            if chosen is None:
+                raise NotAcceptable(f"This value is {OCTETS}")
+            form = FrameForm(chosen.multipart, OCTETS, "")
+            segments = [(each.offset, each.length)]
+            location = f"{url}/bulkdata?offset={each.offset}"
+            yield form, StoredBody(file, segments, location, vr=each.vr, big_endian=each.big_endian)
 
-    head = get
-
-    async def _send_value(self, file: BinaryIO, offset: int, length: int) -> None:
+    def _forms(self, single: bool) -> list[Wanted]:
+        """What the client takes. Who says no more than `*/*` gets one value bare: it can be had in ranges."""
         accepted = self.accepted()
-        if not any(form.media_type == OCTETS for form in wanted_forms(accepted, OCTETS)):
-            raise NotAcceptable(f"This value is {OCTETS}")
-        # Whoever says no more than `*/*` gets the bare value, which can be had in ranges.
-        if not any(one.media.name == MULTIPART and one.q for one in accepted):
-            await self._send_single(file, offset, length)
-            return
-        writer = MultipartWriter(OCTETS)
-        head = writer.head({"Content-Type": OCTETS})
-        self.set_header("Content-Type", writer.content_type)
-        self.set_header("Content-Length", str(len(head) + length + len(writer.tail())))
-        if self.request.method != "HEAD":
-            self.write(head)
-            await send_pieces(self, read_segments(file, [(offset, length)]))
-            self.write(writer.tail())
-
-    async def _send_single(self, file: BinaryIO, offset: int, length: int) -> None:
-        wanted = parse_range(self.request.headers.get("Range"), length)
-        if wanted is not None:
-            self.set_status(206)
-            self.set_header("Content-Range", wanted.content_range)
-            offset, length = offset + wanted.start, wanted.length
-        self.set_header("Content-Type", OCTETS)
-        self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Content-Length", str(length))
-        if self.request.method != "HEAD":
-            await send_pieces(self, read_segments(file, [(offset, length)]))
+        forms = wanted_forms(accepted, OCTETS)
+        if not single:
+            parts = [form for form in forms if form.multipart]
+            if not parts:
+                raise NotAcceptable("These are several values", hint="Accept: multipart/related")
+            return parts
+        if any(one.media.name == MULTIPART and one.q for one in accepted):
+            return forms
+        return [*(Wanted(False, form.media_type, form.transfer_syntax) for form in forms), *forms]
 
 
 def _offset(text: str) -> int:
@@ -88,36 +71,81 @@ def _offset(text: str) -> int:
     return int(text)
 
 
-def _path_to(header: Header, offset: int) -> Path:
-    """The path of the element whose value begins at `offset`. NotFound when there is none."""
-    for path, element in _values(header.tree(), ()):
-        if element.offset == offset and element.length > 0:
-            return path
-    raise NotFound("No value begins at this offset")
+def _wanted(header: Header, offsets: Sequence[int], element: str) -> list[Element | None]:
+    """The elements that are asked for; None stands for Pixel Data.
+
+    Raises:
+        NotFound: one of them is not there.
+    """
+    if element:
+        return [_by_path(header, element.strip("/").split("/"))]
+    pixels = header.pixel_data
+    if not offsets:
+        large: list[Element | None] = [one for one in _values(header.tree()) if one.value is None]
+        return large + ([None] if pixels is not None and pixels.length != 0 else [])
+    values = {one.offset: one for one in _values(header.tree())}
+    found: list[Element | None] = []
+    for offset in offsets:
+        if pixels is not None and pixels.offset == offset:
+            found.append(None)
+        elif offset in values:
+            found.append(values[offset])
+        else:
+            raise NotFound("No value begins at this offset")
+    return found
 
 
-def _values(elements: Iterable[Element], above: Path) -> Iterator[tuple[Path, Element]]:
+def _values(elements: Iterable[Element]) -> Iterator[Element]:
+    """Every element that has a value, at every depth."""
     for element in elements:
         if element.items is None:
-            yield (*above, (element.tag, 0)), element
+            if element.length > 0:
+                yield element
             continue
-        for number, item in enumerate(element.items):
-            yield from _values(item, (*above, (element.tag, number)))
+        for item in element.items:
+            yield from _values(item)
 
 
-def _place(header: Header, path: Path) -> tuple[int, int]:
-    """Offset and length of the value at `path` (empty: Pixel Data) in the file of `header`."""
-    if not path:
-        pixels = header.pixel_data
-        if pixels is None or pixels.length is None:
-            raise NotFound("There is no Pixel Data")
-        return pixels.offset, pixels.length
-    elements: list[Element] = header.tree()
-    for tag, number in path[:-1]:
-        items = next((one.items for one in elements if one.tag == tag and one.items), [])
-        elements = items[number]
-    found = next(one for one in elements if one.tag == path[-1][0])
-    return found.offset, found.length
+def _by_path(header: Header, steps: Sequence[str]) -> Element | None:
+    """The element at a path of tags (or keywords) and item numbers."""
+    elements = header.tree()
+    for place in range(0, len(steps) - 1, 2):
+        found = _named(elements, _tag(steps[place]))
+        number = steps[place + 1]
+        items = found.items if found is not None else None
+        if not (number.isascii() and number.isdecimal()) or len(number) > 9:
+            raise BadRequest(f"{number[:20]!r} is no item number", hint="items count from 1")
+        if not items or not 1 <= int(number) <= len(items):
+            raise NotFound("There is no such item")
+        elements = items[int(number) - 1]
+    if len(steps) % 2 == 0:
+        raise BadRequest("A path of bulk data ends with an element")
+    tag = _tag(steps[-1])
+    if len(steps) == 1 and header.pixel_data is not None and header.pixel_data.tag == tag:
+        return None
+    found = _named(elements, tag)
+    if found is None or found.items is not None or found.length <= 0:
+        raise NotFound("There is no such value")
+    return found
 
 
-routes = [(ROOT + INSTANCE + r"/bulkdata", BulkdataHandler)]
+def _named(elements: Iterable[Element], tag: int) -> Element | None:
+    return next((one for one in elements if one.tag == tag), None)
+
+
+def _tag(text: str) -> int:
+    if len(text) == 8:
+        try:
+            return int(text, 16)
+        except ValueError:
+            pass
+    try:
+        return lookup(text).tag
+    except UnknownAttribute as error:
+        raise BadRequest(error.message, hint="a tag is eight hexadecimal digits") from error
+
+
+routes = [
+    *((ROOT + path + r"/bulkdata", BulkdataHandler) for path in (STUDY, SERIES, INSTANCE)),
+    (ROOT + INSTANCE + r"/bulkdata/(?P<element>.+)", BulkdataHandler),
+]

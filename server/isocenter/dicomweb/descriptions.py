@@ -72,11 +72,19 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
     ("GET", r"/(frames/\{frames\}|pixeldata)", Traits(gives=(f'multipart/related; type="{OCTETS}"', OCTETS))),
     (
         "GET",
-        r"/bulkdata",
+        r"/bulkdata(/\{element\})?",
         Traits((("offset", "integer"), ("length", "integer")), gives=(OCTETS,), status=(200, 206)),
     ),
     ("DELETE", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(status=(204,))),
-    ("GET", r"(/\{study\}|/\{series\}|/\{instance\})", Traits(gives=_FILES, status=(200, 206))),
+    (
+        "GET",
+        r"(/\{study\}|/\{series\}|/\{instance\})",
+        Traits(
+            (("names", "string"), ("dicomdir", "boolean")),
+            gives=(*_FILES, "application/zip"),
+            status=(200, 206, 304),
+        ),
+    ),
     ("GET", _NON_PATIENT, Traits(_SEARCH, gives=_BOTH)),
     ("POST", _NON_PATIENT + r"(/\{uid\})?", Traits(takes=_FILES, gives=(JSON,))),
     ("DELETE", _NON_PATIENT + r"/\{uid\}", Traits(status=(204,))),

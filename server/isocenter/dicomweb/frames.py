@@ -1,138 +1,199 @@
-"""WADO-RS frames (PS3.18 10.4.1.1.6): one or several frames of an instance, as stored or uncompressed.
+"""WADO-RS frames (PS3.18 10.4.1.1.6): one or several frames of an instance, stored, decoded or encoded.
 
-A stored frame is read by its recorded byte ranges, found once and kept while the object is in use. An
-uncompressed one of a compressed object is cut from the object converted to Explicit VR Little Endian.
-Not here: rendered frames, and transcodes that are kept.
+Every frame is handled alone: the object is never converted for it. The first one is ready before the status
+goes out, so that a damaged object is an error and not a cut answer; the next is made while one is sent.
+Not here: rendered frames, all frames as one value (`pixeldata`), where frames are (`frame_files`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from isocenter import metrics
-from isocenter.dicom import frames, uids
-from isocenter.dicom.frames import FrameTable
-from isocenter.dicom.header import read_header
+from isocenter.dicom import compress, frames, pixels, uids
 from isocenter.dicom.reencode import CannotTranscode
-from isocenter.dicomweb.conversion import converted
+from isocenter.dicomweb.frame_files import FrameTables, Located, made_frame, open_inflated
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.lookup import InstanceLookup
 from isocenter.dicomweb.media import OCTETS, FrameForm, Wanted, frame_form, wanted_forms
 from isocenter.dicomweb.paths import INSTANCE, ROOT
 from isocenter.errors import BadRequest, NotAcceptable, NotFound
+from isocenter.http.closing import ends_with_connection
+from isocenter.http.conditional import not_modified, tell_representation
 from isocenter.http.context import Context
 from isocenter.http.multipart import MultipartWriter
 from isocenter.index.records import StoredInstance
 
 _MOST_FRAMES = 100_000
-_TABLES = 512
-
-
-class FrameTables:
-    """Where the frames of objects are: objects never change, so what was found once holds for ever."""
-
-    def __init__(self, most: int = _TABLES) -> None:
-        self._most = most
-        self._mutex = threading.Lock()
-        self._tables: OrderedDict[str, FrameTable] = OrderedDict()
-
-    def of(self, path: str, file: BinaryIO) -> FrameTable:
-        """The table of the object at `path`, read from `file` the first time. Raises NoFrames."""
-        with self._mutex:
-            found = self._tables.get(path)
-            if found is not None:
-                self._tables.move_to_end(path)
-                return found
-        made = frames.locate(file, read_header(file))
-        with self._mutex:
-            self._tables[path] = made
-            while len(self._tables) > self._most:
-                self._tables.popitem(last=False)
-        return made
 
 
 @dataclass(frozen=True)
 class Cut:
-    """An open file, the frames of it that are asked for, and the first of them, which was read already."""
+    """An open object and its frames; `first` is the first that is asked for, when it is sent as stored."""
 
+    instance: StoredInstance
     file: BinaryIO
-    table: FrameTable
-    numbers: list[int]
-    first: bytes
+    located: Located
+    form: FrameForm
+    numbers: Sequence[int]
+    first: bytes | None
+
+    @property
+    def etag(self) -> str:
+        """Of a single body."""
+        numbers = ",".join(map(str, self.numbers))
+        return f'"{self.instance.sha256[:32]}-{numbers}-{self.form.transfer_syntax}"'
 
 
-class FrameSender(DicomwebHandler):
-    """Can send frames of the instance that the path names."""
-
-    async def send_frames(self, numbers: list[int] | None) -> None:
-        """Send frames, all when `numbers` is None.
-
-        Raises:
-            NotAcceptable: not in a form that the client takes, or not to be cut into frames.
-            NotFound: there is no such instance or frame.
-        """
-        forms = wanted_forms(self.accepted(), OCTETS)
-        instance, form, cut = await self.context.short(self._begin, forms, numbers)
-        if cut is not None:
-            with cut.file:
-                await self._send(cut, form)
-            return
-        async with _explicit(self.context, instance) as file:
-            await self._send(await self.context.short(_cut_converted, file, numbers), form)
-
-    def _begin(
-        self, forms: list[Wanted], numbers: list[int] | None
-    ) -> tuple[StoredInstance, FrameForm, Cut | None]:
-        """All that comes before the status, in one thread; no `Cut` where a conversion comes first."""
-        instance = self.context.shared(InstanceLookup).of(self.dataset(), self.target)
-        stored = instance.transfer_syntax
-        form = frame_form(stored, forms, count=len(numbers or (1, 2)))
-        if form.decode or uids.is_big_endian(stored) or uids.is_deflated(stored):
-            return instance, form, None
-        file = self.context.archive.objects.open(instance.object)
-        try:
-            table = self.context.shared(FrameTables).of(instance.object, file)
-            return instance, form, _cut(file, table, numbers)
-        except BaseException:
-            file.close()
-            raise
-
-    async def _send(self, cut: Cut, form: FrameForm) -> None:
-        writer = MultipartWriter(form.media_type) if form.multipart else None
-        self.set_header("Content-Type", writer.content_type if writer else form.content_type)
-        headers, tail = {"Content-Type": form.content_type}, writer.tail() if writer else b""
-        data, sent = cut.first, 0
-        if len(cut.numbers) == 1:
-            head = writer.again().head(headers) if writer else b""
-            self.set_header("Content-Length", str(len(head) + len(data) + len(tail)))
-        for place, number in enumerate(cut.numbers):
-            if place:
-                data = await self.context.short(frames.read, cut.file, cut.table.frame(number))
-            if writer:
-                self.write(writer.head(headers))
-                self.flush()  # apart from the frame, which would be copied to be joined to it
-            self.write(data)
-            await self.flush()
-            sent += len(data)
-        self.write(tail)
-        metrics.bytes_sent.labels(self.face).inc(sent)
-
-
-class FramesHandler(FrameSender):
+class FramesHandler(DicomwebHandler):
     """Frames of an instance by their numbers, from 1."""
 
     face = "frames"
 
+    @ends_with_connection
     async def get(self, frames: str, **_path: str) -> None:
         """Send the frames asked for, in the order asked for."""
-        await self.send_frames(frame_numbers(frames))
+        numbers = frame_numbers(frames)
+        cut = await self._cut(wanted_forms(self.accepted(), OCTETS), numbers)
+        with cut.file:
+            try:
+                await self._send(cut)
+            except CannotTranscode as error:
+                stored = cut.instance.transfer_syntax
+                hint = f"it is stored in transfer syntax {stored}: ask for transfer-syntax=*"
+                raise NotAcceptable(error.message, hint=hint) from error
 
     head = get
+
+    async def _cut(self, forms: list[Wanted], numbers: Sequence[int]) -> Cut:
+        """All that comes before the first frame is made, in one thread."""
+        found = await self.context.short(self._begin, forms, numbers)
+        if isinstance(found, Cut):
+            return found
+        file = await open_inflated(self.context, found)
+        return await self.context.short(self._begin_in, file, found, forms, numbers)
+
+    def _begin(self, forms: list[Wanted], numbers: Sequence[int]) -> Cut | StoredInstance:
+        instance = self.context.shared(InstanceLookup).of(self.dataset(), self.target)
+        if uids.is_deflated(instance.transfer_syntax):
+            return instance
+        return self._begin_in(self.context.archive.objects.open(instance.object), instance, forms, numbers)
+
+    def _begin_in(
+        self, file: BinaryIO, instance: StoredInstance, forms: list[Wanted], numbers: Sequence[int]
+    ) -> Cut:
+        try:
+            located = locate(self.context, instance, file)
+            form = form_of(instance, located, forms, len(numbers))
+            check_numbers(located, numbers)
+            first = read_stored(file, located, form, numbers[0]) if form.work == "stored" else None
+            return Cut(instance, file, located, form, numbers, first)
+        except BaseException:
+            file.close()
+            raise
+
+    async def _send(self, cut: Cut) -> None:
+        form = cut.form
+        tell_representation(self, cut.etag if not form.multipart else None, cut.instance.received)
+        if not form.multipart and not_modified(self):
+            return
+        writer = MultipartWriter(form.media_type) if form.multipart else None
+        async with aclosing(each_frame(self.context, cut)) as made:
+            first = await anext(made)
+            self.set_header("Content-Type", writer.content_type if writer else form.content_type)
+            if len(cut.numbers) == 1:
+                around = len(writer.head(_headers(cut))) + len(writer.tail()) if writer else 0
+                self.set_header("Content-Length", str(around + len(first)))
+                writer = writer.again() if writer else None
+            if self.request.method == "HEAD":
+                await self.flush()
+                return
+            sent = await self._send_frame(writer, cut, first)
+            async for frame in made:
+                sent += await self._send_frame(writer, cut, frame)
+        if writer:
+            self.write(writer.tail())
+        metrics.bytes_sent.labels(self.face).inc(sent)
+
+    async def _send_frame(self, writer: MultipartWriter | None, cut: Cut, frame: bytes) -> int:
+        if writer:
+            self.write(writer.head(_headers(cut)))
+            self.flush()  # apart from the frame, which would be copied to be joined to it
+        self.write(frame)
+        await self.flush()
+        return len(frame)
+
+
+def _headers(cut: Cut) -> dict[str, str]:
+    return {"Content-Type": cut.form.content_type}
+
+
+def locate(context: Context, instance: StoredInstance, file: BinaryIO) -> Located:
+    """The pixels of the instance in `file`, its object or inflated data set; may block.
+
+    Raises:
+        NotAcceptable: it has no frames.
+    """
+    plain = uids.EXPLICIT_LITTLE_ENDIAN if uids.is_deflated(instance.transfer_syntax) else None
+    try:
+        return context.shared(FrameTables).of(instance.object, file, plain)
+    except CannotTranscode as error:
+        raise NotAcceptable(error.message) from error
+
+
+def form_of(
+    instance: StoredInstance, located: Located, forms: list[Wanted], count: int, *, whole: bool = False
+) -> FrameForm:
+    """The form in which frames of the instance go. Raises NotAcceptable."""
+
+    def reach(wanted: str) -> bool:
+        return compress.reach(located.image, wanted)
+
+    return frame_form(instance.transfer_syntax, forms, count=count, reach=reach, whole=whole)
+
+
+def check_numbers(located: Located, numbers: Sequence[int]) -> None:
+    """Raises NotFound when the object has not all these frames."""
+    count = located.table.count
+    if (beyond := max(numbers)) > count:
+        raise NotFound(f"There is no frame {beyond}", hint=f"frames are 1 to {count}")
+
+
+def read_stored(file: BinaryIO, located: Located, form: FrameForm, number: int) -> bytes:
+    """A frame that needs no decoder: as stored, or as Explicit VR Little Endian has it."""
+    frame = located.table.frame(number)
+    if form.transfer_syntax == located.image.transfer_syntax:
+        return frames.read(file, frame)
+    return pixels.read(file, located.image, frame)
+
+
+async def each_frame(context: Context, cut: Cut) -> AsyncGenerator[bytes]:
+    """The frames of a cut in order; the next one is begun before one is handed out."""
+    ahead: asyncio.Future[bytes] | None = None
+    try:
+        for place, number in enumerate(cut.numbers):
+            if place == 0 and cut.first is not None:
+                frame = cut.first
+            else:
+                frame = await (ahead or _frame(context, cut, number))
+            more = place + 1 < len(cut.numbers) and cut.form.work != "stored"
+            ahead = asyncio.ensure_future(_frame(context, cut, cut.numbers[place + 1])) if more else None
+            yield frame
+    finally:
+        if ahead is not None and not ahead.done():
+            ahead.cancel()
+        elif ahead is not None and not ahead.cancelled():
+            ahead.exception()  # nobody is left to be told
+
+
+async def _frame(context: Context, cut: Cut, number: int) -> bytes:
+    if cut.form.work == "stored":
+        return await context.short(read_stored, cut.file, cut.located, cut.form, number)
+    return await made_frame(context, cut.instance, cut.located, number, cut.form.transfer_syntax)
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -151,30 +212,6 @@ def frame_numbers(text: str) -> list[int]:
     if len(numbers) > _MOST_FRAMES:
         raise BadRequest("Too many frames at once")
     return numbers
-
-
-@asynccontextmanager
-async def _explicit(context: Context, instance: StoredInstance) -> AsyncIterator[BinaryIO]:
-    """The data set in Explicit VR Little Endian, in an open file."""
-    try:
-        async with converted(context, instance, uids.EXPLICIT_LITTLE_ENDIAN) as (file, _, _):
-            yield file
-    except CannotTranscode as error:
-        hint = f"it is stored in transfer syntax {instance.transfer_syntax}: ask for transfer-syntax=*"
-        raise NotAcceptable(error.message, hint=hint) from error
-
-
-def _cut_converted(file: BinaryIO, numbers: list[int] | None) -> Cut:
-    header = read_header(file, transfer_syntax=uids.EXPLICIT_LITTLE_ENDIAN)
-    return _cut(file, frames.locate(file, header), numbers)
-
-
-def _cut(file: BinaryIO, table: FrameTable, numbers: list[int] | None) -> Cut:
-    """The first frame is read before the status goes out: a damaged object is an error, not a cut answer."""
-    wanted = numbers or list(range(1, table.count + 1))
-    if (beyond := max(wanted)) > table.count:
-        raise NotFound(f"There is no frame {beyond}", hint=f"frames are 1 to {table.count}")
-    return Cut(file, table, wanted, frames.read(file, table.frame(wanted[0])))
 
 
 routes = [(ROOT + INSTANCE + r"/frames/(?P<frames>[^/]+)", FramesHandler)]

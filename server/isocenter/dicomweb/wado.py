@@ -1,32 +1,39 @@
 """WADO-RS for whole instances (PS3.18 10.4): the DICOM files of a study, a series or an instance.
 
-A file goes out as it is stored where the client takes that, straight from the object store and with a
-Content-Length; else decoded or re-encoded into Explicit VR Little Endian by `dicom.transcode`.
+In parts, one alone as a single body with ranges, or all as a zip. A file goes out as it is stored where the
+client takes that; else decoded, or encoded without loss, by the pool, the next one while one is sent.
 Not here: metadata, frames, bulk data, rendering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from array import array
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from tornado.httputil import format_timestamp
-
+from isocenter import metrics
 from isocenter.dicom.levels import Level
 from isocenter.dicom.reencode import CannotTranscode
-from isocenter.dicomweb.conversion import converted
+from isocenter.dicom.uids import EXPLICIT_LITTLE_ENDIAN
+from isocenter.dicomweb.conversion import OpenedFile, open_file, open_nearest
 from isocenter.dicomweb.handler import DicomwebHandler
-from isocenter.dicomweb.media import DICOM, Wanted, file_syntax, wanted_forms
+from isocenter.dicomweb.media import DICOM, OCTETS, Wanted, file_syntax, wanted_forms
+from isocenter.dicomweb.zipped import ZIP, zip_pieces
 from isocenter.errors import NotAcceptable
+from isocenter.http.closing import ends_with_connection
+from isocenter.http.conditional import not_modified, tell_representation
 from isocenter.http.multipart import MultipartWriter
 from isocenter.http.ranges import if_range, parse_range
-from isocenter.http.stream import read_segments, send_file, send_pieces
+from isocenter.http.stream import send_pieces
 from isocenter.index.records import StoredInstance
 
 
 @dataclass(frozen=True)
 class Part:
-    """One instance and the transfer syntax it goes out in."""
+    """One instance and the transfer syntax it is to go out in."""
 
     instance: StoredInstance
     transfer_syntax: str
@@ -36,19 +43,23 @@ class Part:
         """Whether the stored file itself is sent."""
         return self.transfer_syntax == self.instance.transfer_syntax
 
-    @property
-    def content_type(self) -> str:
-        """Plain, as viewers parse it literally."""
-        return f"{DICOM}; transfer-syntax={self.transfer_syntax}"
-
 
 @dataclass(frozen=True)
 class Plan:
     """What is sent and how; `left_out` counts instances that no accepted transfer syntax fits."""
 
     multipart: bool
+    media_type: str
     parts: tuple[Part, ...]
     left_out: int
+
+    @property
+    def etag(self) -> str:
+        """Weak, of several files: changes when an instance comes, goes or is replaced, and with the form."""
+        told = (self.multipart, self.media_type, *sorted({part.transfer_syntax for part in self.parts}))
+        digest = blake2b(repr(told).encode(), digest_size=12)
+        digest.update(array("q", sorted(part.instance.seq for part in self.parts)).tobytes())
+        return f'W/"{digest.hexdigest()}"'
 
 
 def plan_of(found: Sequence[StoredInstance], forms: Sequence[Wanted]) -> Plan:
@@ -57,18 +68,24 @@ def plan_of(found: Sequence[StoredInstance], forms: Sequence[Wanted]) -> Plan:
     Raises:
         NotAcceptable: not one instance can be sent so.
     """
-    usable = [form for form in forms if form.media_type == DICOM and (form.multipart or len(found) == 1)]
-    if usable:
-        multipart = usable[0].multipart
-        asked = [form.transfer_syntax for form in usable if form.multipart == multipart]
+    usable = [form for form in forms if _usable(form, len(found))]
+    for first in usable[:1]:
+        chosen = first.multipart, first.media_type
+        asked = [form.transfer_syntax for form in usable if (form.multipart, form.media_type) == chosen]
         parts = [part for one in found if (part := _part(one, asked)) is not None]
         if parts:
-            return Plan(multipart, tuple(parts), len(found) - len(parts))
+            return Plan(*chosen, tuple(parts), len(found) - len(parts))
     stored = sorted({one.transfer_syntax for one in found})
     raise NotAcceptable(
         f"This is application/dicom, stored in transfer syntax {', '.join(stored)}",
         hint='Accept: multipart/related; type="application/dicom"; transfer-syntax=*',
     )
+
+
+def _usable(form: Wanted, count: int) -> bool:
+    if form.media_type == ZIP:
+        return not form.multipart
+    return form.media_type in (DICOM, OCTETS) and (form.multipart or count == 1)
 
 
 def _part(instance: StoredInstance, asked: Sequence[str]) -> Part | None:
@@ -84,8 +101,9 @@ class RetrieveHandler(DicomwebHandler):
 
     face = "wado"
 
+    @ends_with_connection
     async def get(self, **_path: str) -> None:
-        """Send them, in parts or, one alone, as a single body."""
+        """Send them: in parts, one alone as a single body, or as a zip."""
         single = self.target.level is Level.INSTANCE
         found = [await self.instance()] if single else await self.instances()
         plan = plan_of(found, wanted_forms(self.accepted(), DICOM))
@@ -93,81 +111,122 @@ class RetrieveHandler(DicomwebHandler):
             self.set_status(206)
             self.warn(f"{plan.left_out} instances are stored in a transfer syntax that Accept leaves out")
         if plan.multipart:
-            await self._send_parts(plan.parts)
+            await self._send_parts(plan)
+        elif plan.media_type == ZIP:
+            await self._send_zip(plan)
         else:
-            await self._send_one(plan.parts[0])
+            await self._send_one(plan)
 
     head = get
 
-    async def _send_parts(self, parts: Sequence[Part]) -> None:
-        writer = MultipartWriter(DICOM)
+    def _known(self, plan: Plan) -> bool:
+        """Tell what several files are; whether the client has them already."""
+        tell_representation(self, plan.etag, max(part.instance.received for part in plan.parts))
+        return not_modified(self)
+
+    async def _send_parts(self, plan: Plan) -> None:
+        if self._known(plan):
+            return
+        writer = MultipartWriter(plan.media_type)
         self.set_header("Content-Type", writer.content_type)
-        if all(part.as_stored for part in parts):
-            heads = sum(len(writer.head(_headers(part))) for part in parts)
-            size = heads + sum(part.instance.size for part in parts) + len(writer.tail())
+        if all(part.as_stored for part in plan.parts):
+            heads = sum(len(writer.head(_headers(plan, part.transfer_syntax))) for part in plan.parts)
+            size = heads + sum(part.instance.size for part in plan.parts) + len(writer.tail())
             self.set_header("Content-Length", str(size))
             writer = writer.again()
         if self.request.method == "HEAD":
+            await self.flush()
             return
-        for part in parts:
-            await self._send_file(part, writer)
+        async with aclosing(self._files(plan)) as files:
+            async for file in files:
+                with closing(file):
+                    self.write(writer.head(_headers(plan, file.transfer_syntax)))
+                    await send_pieces(self, file.read(0, file.size))
         self.write(writer.tail())
 
-    async def _send_one(self, part: Part) -> None:
-        self.set_header("Content-Type", part.content_type)
-        etag = f'"{part.instance.sha256[:32]}-{part.transfer_syntax}"'
-        self.set_header("ETag", etag)
-        self.set_header("Last-Modified", format_timestamp(part.instance.received / 1e6))
-        self.add_header("Vary", "Accept")
-        if self.check_etag_header():
-            self.set_status(304)
+    async def _send_zip(self, plan: Plan) -> None:
+        if self._known(plan):
             return
-        if not part.as_stored:
-            if self.request.method != "HEAD":
-                await self._send_file(part)
+        name = next(reversed(self.target.uids.values()), "files")
+        plain = "".join(character if character.isalnum() or character in ".-" else "_" for character in name)
+        self.set_header("Content-Type", ZIP)
+        self.set_header("Content-Disposition", f'attachment; filename="{plain[:80]}.zip"')
+        if self.request.method == "HEAD":
+            await self.flush()
             return
-        size = part.instance.size
-        wanted = parse_range(self.request.headers.get("Range"), size)
-        if wanted is None or not if_range(self.request.headers.get("If-Range"), etag):
-            segment = (0, size)
-        else:
-            self.set_status(206)
-            self.set_header("Content-Range", wanted.content_range)
-            segment = (wanted.start, wanted.length)
-        self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Content-Length", str(segment[1]))
-        if self.request.method != "HEAD":
-            await send_file(self, self.context.archive.objects, part.instance.object, [segment])
+        dicomdir = self.get_query_argument("dicomdir", "").lower() in ("true", "1")
+        short = self.get_query_argument("names", "").lower() == "short"
+        async with aclosing(self._files(plan)) as files:
+            pieces = zip_pieces(self.context, files, short=short, dicomdir=dicomdir)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    self.write(piece)
+                    await self.flush()
+                    metrics.bytes_sent.labels(self.face).inc(len(piece))
 
-    async def _send_file(self, part: Part, writer: MultipartWriter | None = None) -> None:
-        """One file, behind its part's headers when there is a `writer`."""
-        if not part.as_stored:
-            try:
-                async with converted(self.context, part.instance, part.transfer_syntax) as (file, head, size):
-                    self.write((writer.head(_headers(part)) if writer else b"") + head)
-                    await send_pieces(self, read_segments(file, [(0, size)]))
+    async def _send_one(self, plan: Plan) -> None:
+        part = plan.parts[0]
+        tell_representation(self, _etag(part.instance, part.transfer_syntax), part.instance.received)
+        if not_modified(self):
+            return
+        # What is really sent is known when it is made: it may be the stored file in place of a damaged one.
+        with closing(await self._open(plan, part)) as file:
+            etag = _etag(file.instance, file.transfer_syntax)
+            self.set_header("ETag", etag)
+            if not_modified(self):
                 return
-            except CannotTranscode as error:
-                part = _instead(part, error)
-        if writer is None:
-            self.set_header("Content-Type", part.content_type)
-        else:
-            self.write(writer.head(_headers(part)))
-        segments = [(0, part.instance.size)]
-        await send_file(self, self.context.archive.objects, part.instance.object, segments)
+            self.set_header("Content-Type", _headers(plan, file.transfer_syntax)["Content-Type"])
+            start, length = 0, file.size
+            if if_range(self.request.headers.get("If-Range"), etag):
+                wanted = parse_range(self.request.headers.get("Range"), file.size)
+                if wanted is not None:
+                    self.set_status(206)
+                    self.set_header("Content-Range", wanted.content_range)
+                    start, length = wanted.start, wanted.length
+            self.set_header("Accept-Ranges", "bytes")
+            self.set_header("Content-Length", str(length))
+            if self.request.method != "HEAD":
+                await send_pieces(self, file.read(start, length))
+
+    async def _open(self, plan: Plan, part: Part) -> OpenedFile:
+        """The file of a part; among others, what cannot be had as asked comes as near to it as it can.
+
+        Raises:
+            NotAcceptable: it is the only one, and there is no encoder for it.
+        """
+        try:
+            if len(plan.parts) > 1 or part.transfer_syntax == EXPLICIT_LITTLE_ENDIAN:
+                return await open_nearest(self.context, part.instance, part.transfer_syntax)
+            return await open_file(self.context, part.instance, part.transfer_syntax)
+        except CannotTranscode as error:
+            raise NotAcceptable(error.message, hint="ask for transfer-syntax=*") from error
+
+    async def _files(self, plan: Plan) -> AsyncGenerator[OpenedFile]:
+        """The files in order; one that has to be made is begun while the one before is sent."""
+        ahead: asyncio.Future[OpenedFile] | None = None
+        try:
+            for place, part in enumerate(plan.parts):
+                file = await (ahead or self._open(plan, part))
+                ahead = None
+                if place + 1 < len(plan.parts) and not plan.parts[place + 1].as_stored:
+                    ahead = asyncio.ensure_future(self._open(plan, plan.parts[place + 1]))
+                yield file
+        finally:
+            if ahead is not None:
+                ahead.add_done_callback(_close)
+                ahead.cancel()
 
 
-def _headers(part: Part) -> dict[str, str]:
-    return {"Content-Type": part.content_type}
+def _close(opened: asyncio.Future[OpenedFile]) -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
 
 
-def _instead(part: Part, error: CannotTranscode) -> Part:
-    """What is sent in place of a file that cannot be decoded, or is too long for it: the stored one.
+def _etag(instance: StoredInstance, transfer_syntax: str) -> str:
+    return f'"{instance.sha256[:32]}-{transfer_syntax}"'
 
-    Raises:
-        CannotTranscode: it is stored in a syntax that never leaves the server.
-    """
-    stored = part.instance.transfer_syntax
-    if file_syntax(stored, stored) != stored:
-        raise error
-    return Part(part.instance, stored)
+
+def _headers(plan: Plan, transfer_syntax: str) -> dict[str, str]:
+    """Of one file; plain, as viewers parse it literally."""
+    kind = OCTETS if plan.media_type == OCTETS else DICOM
+    return {"Content-Type": f"{kind}; transfer-syntax={transfer_syntax}"}

@@ -34,7 +34,7 @@ class Context:
         settings: the settings it was opened with.
         tokens: who may ask.
         pool: where CPU-bound work runs; the long threads when None.
-        scratch: folder for converted objects on their way; `run` in the data folder when None.
+        scratch: folder for converted objects on their way; `run/scratch` in the data folder when None.
         dicom_port: the port that DICOM really listens on; the one of the settings when None.
     """
 
@@ -57,7 +57,10 @@ class Context:
         self._pool = pool
         self._sharing = threading.Lock()
         self._shared: dict[type, object] = {}
-        self.scratch = scratch or settings.data / "run"
+        self.scratch = scratch or settings.data / "run" / "scratch"
+        self.cache = settings.data / "cache" / "objects"
+        for folder in (self.scratch, self.cache):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def short(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what takes milliseconds but may block."""

@@ -22,6 +22,11 @@ class RangeNotSatisfiable(IsocenterError):
 
     code, status = "range-not-satisfiable", 416
 
+    @property
+    def content_range(self) -> str:
+        """The Content-Range that tells how much there is (RFC 9110 14.4)."""
+        return f"bytes */{self.detail['size']}"
+
 
 class Refused(IsocenterError):
     """Any other refusal of the framework, with its own status."""

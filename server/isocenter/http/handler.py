@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tornado.iostream import StreamClosedError
@@ -21,7 +21,7 @@ from isocenter.errors import BadRequest, IsocenterError, NotFound, TooLarge
 from isocenter.http.addresses import base_url
 from isocenter.http.admission import ANSWER_HEADERS, REQUEST_HEADERS, allowed_origin, identify
 from isocenter.http.context import Context
-from isocenter.http.failures import UnsupportedMedia, of_status
+from isocenter.http.failures import RangeNotSatisfiable, UnsupportedMedia, of_status
 from isocenter.security import LOCAL, Action, Identity
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Handler(RequestHandler):
     """Largest request body."""
 
     context: Context
+    when_gone: Callable[[], None] | None = None
+    """What ends the request when its client goes away (`closing`)."""
 
     def initialize(self, context: Context) -> None:
         """Tornado calls this with the arguments of the route."""
@@ -214,6 +216,10 @@ class Handler(RequestHandler):
         self.set_header("Content-Type", media_type)
         self.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
+    def get_written_header(self, name: str) -> str:
+        """A header of the answer as it is set so far; empty when it is not."""
+        return self._headers.get(name, "")
+
     def compute_etag(self) -> str | None:
         """No ETag of the body: hashing it on the loop halves the throughput of frames."""
         return None
@@ -224,6 +230,8 @@ class Handler(RequestHandler):
         told = error if isinstance(error, IsocenterError) else _told(status_code, error, self.request_id)
         if told.status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="isocenter"')
+        if isinstance(told, RangeNotSatisfiable):
+            self.set_header("Content-Range", told.content_range)
         if told.status == 503:
             self.set_header("Retry-After", "1")
         self._allow_origin()
@@ -259,6 +267,8 @@ class Handler(RequestHandler):
     def on_connection_close(self) -> None:
         """The client went away before its answer."""
         super().on_connection_close()
+        if self.when_gone is not None:
+            self.when_gone()
         self._no_longer_active()
 
     def _no_longer_active(self) -> None:

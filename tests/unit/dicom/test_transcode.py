@@ -17,7 +17,7 @@ from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 
-from isocenter.dicom import transcode, uids
+from isocenter.dicom import compress, deflated, frames, transcode, uids
 from isocenter.dicom._limits import Limits
 from isocenter.dicom.header import read_header
 from isocenter.dicom.reencode import CannotTranscode
@@ -112,11 +112,58 @@ def test_what_cannot_be_decoded_says_so(name: str, tmp_path: Path) -> None:
         transcoded(FOLDER / name, EXPLICIT, tmp_path / "copy")
 
 
-def test_nothing_is_ever_compressed(tmp_path: Path) -> None:
-    path = str(FOLDER / "CT_small.dcm")
-    for wanted in ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50", uids.EXPLICIT_BIG_ENDIAN):
-        with pytest.raises(CannotTranscode):
-            transcode.to_file(path, 0, EXPLICIT, wanted, str(tmp_path / "copy"))
+ENCODABLE = [
+    "CT_small.dcm",
+    "MR_small_bigendian.dcm",
+    "image_dfl.dcm",
+    "693_J2KI.dcm",
+    "SC_rgb_rle_2frame.dcm",
+    "examples_ybr_color.dcm",
+    "SC_ybr_full_422_uncompressed.dcm",
+    "examples_palette.dcm",
+    "examples_overlay.dcm",
+    "JPEG-LL.dcm",
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("wanted", compress.ENCODED)
+@pytest.mark.parametrize("name", ENCODABLE)
+def test_compressed_without_loss(name: str, wanted: str, tmp_path: Path) -> None:
+    path = Path(str(pydicom.data.get_testdata_file(name, download=False)))
+    original = dcmread(path)
+    copy = transcoded(path, wanted, tmp_path / "copy")
+    assert _compared(copy) == _compared(original)
+    assert np.array_equal(copy.pixel_array, original.pixel_array)
+    with open(tmp_path / "copy", "rb") as file:
+        table = frames.locate(file, read_header(file, transfer_syntax=wanted))
+    assert [len(frame.segments) for frame in table.encapsulated or ()] == [1] * table.count
+    assert copy.SOPInstanceUID == original.SOPInstanceUID
+    assert copy.get("LossyImageCompression") == original.get("LossyImageCompression")
+
+
+def test_deflated(tmp_path: Path) -> None:
+    path = FOLDER / "CT_small.dcm"
+    transcoded(path, uids.DEFLATED_LITTLE_ENDIAN, tmp_path / "copy")
+    raw = (tmp_path / "copy").read_bytes()
+    assert len(raw) % 2 == 0
+    transcoded(path, EXPLICIT, tmp_path / "plain")
+    assert zlib.decompressobj(-15).decompress(raw) == (tmp_path / "plain").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "wanted", ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.2"]
+)
+def test_lossy_syntaxes_and_big_endian_are_never_written(wanted: str, tmp_path: Path) -> None:
+    (tmp_path / "copy").touch()
+    with pytest.raises(CannotTranscode):
+        transcode.to_file(str(FOLDER / "CT_small.dcm"), 0, EXPLICIT, wanted, str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("name", ["liver_1frame.dcm", "rtplan.dcm", "rtdose.dcm"])
+def test_what_cannot_be_compressed_says_so(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CannotTranscode):
+        transcoded(FOLDER / name, compress.JPEG_LS, tmp_path / "copy")
 
 
 def test_a_target_that_is_gone_is_not_made_again(tmp_path: Path) -> None:
@@ -195,7 +242,7 @@ def test_damaged_deflated_objects_say_so_whatever_is_wrong(tmp_path: Path) -> No
 def test_what_inflates_beyond_all_measure_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcode, "LIMITS", Limits(inflate_free=100_000))
+    monkeypatch.setattr(deflated, "LIMITS", Limits(inflate_free=100_000))
     path, offset = _deflated(data_set(pixels=bytes(1_000_000)), tmp_path)
     with pytest.raises(CannotTranscode, match="beyond its limit"):
         _inflated(path, offset)

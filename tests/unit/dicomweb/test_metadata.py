@@ -87,7 +87,7 @@ def test_bulk_data_is_had_in_ranges_and_in_parts_and_nowhere_else(web: Any, make
     )
     assert [body for _, body in parts_of(several)] == [pixels]
     assert web.web.get(uri, headers={"Accept": "image/png"}, timeout=9).status_code == 406
-    for wrong, status in [("offset=0", 404), ("offset=x", 400), ("", 400), ("offset=99999999", 404)]:
+    for wrong, status in [("offset=0", 404), ("offset=x", 400), ("offset=99999999", 404)]:
         assert web.get(f"{path}/bulkdata?{wrong}").status_code == status
 
 

@@ -119,7 +119,7 @@ def test_what_is_not_there_is_404(web: Any, make: Make, path: str) -> None:
     assert web.get("/dicom-web" + path).status_code == 404
 
 
-@pytest.mark.parametrize("accept", ["image/jpeg", "text/html", "multipart/related; type=image/png"])
+@pytest.mark.parametrize("accept", ["image/jxl", "text/html", "multipart/related; type=image/png"])
 def test_what_cannot_be_had_so_is_406(web: Any, make: Make, accept: str) -> None:
     path = stored(web, make(1, Rows=2, Columns=2, BitsAllocated=8, pixels=bytes(4)))
     for end in ("", "/metadata", "/frames/1"):
