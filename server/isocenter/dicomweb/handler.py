@@ -5,8 +5,7 @@ from __future__ import annotations
 from isocenter.dicom.predicate import Predicate
 from isocenter.dicomweb.lookup import InstanceLookup, absent
 from isocenter.dicomweb.paths import Target
-from isocenter.errors import NotAcceptable
-from isocenter.http.accept import MediaRange, negotiate, parse_accept
+from isocenter.http.accept import MediaRange, parse_accept
 from isocenter.http.handler import Handler
 from isocenter.index.records import StoredInstance
 
@@ -39,17 +38,6 @@ class DicomwebHandler(Handler):
         """What the client accepts: the `accept` query parameter before the header (PS3.18 8.3.3.1)."""
         asked = self.get_query_arguments("accept", strip=True)
         return parse_accept(asked or self.request.headers.get_list("Accept"))
-
-    def json_type(self) -> str:
-        """The JSON media type to answer with.
-
-        Raises:
-            NotAcceptable: the client accepts no JSON.
-        """
-        chosen = negotiate(self.accepted(), JSON_TYPES)
-        if chosen is None:
-            raise NotAcceptable("This resource is application/dicom+json", hint="send it in Accept")
-        return chosen
 
     def warn(self, text: str) -> None:
         """Add `Warning: 299` (PS3.18 8.3.4, RFC 7234 5.5)."""
