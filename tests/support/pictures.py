@@ -96,7 +96,7 @@ def rendered(
     """The picture as an array of bytes: rows by columns, by 3 for colour."""
     target = folder / "picture"
     with_state = source(state, folder) if state is not None else None
-    work.draw(source(what, folder), number, view, media_type, str(target), with_state)
+    work.draw(str(target), source(what, folder), number, view, media_type, with_state)
     with Image.open(target) as picture:
         return np.asarray(picture)
 

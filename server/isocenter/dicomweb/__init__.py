@@ -8,8 +8,10 @@ from isocenter.dicomweb import (
     nonpatient,
     pixeldata,
     qido,
+    rendered,
     studies,
     subscribers,
+    thumbnail,
     ups,
 )
 from isocenter.http.application import Route
@@ -24,5 +26,7 @@ routes: list[Route] = [
     *ups.routes,
     *subscribers.routes,
     *nonpatient.routes,
+    *rendered.routes,
+    *thumbnail.routes,
 ]
 routes += capabilities.routes_for(routes)

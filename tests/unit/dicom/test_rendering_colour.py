@@ -89,7 +89,7 @@ def test_the_partial_range_of_video(tmp_path: Path) -> None:
 
 
 def profile_of(view: View, folder: Path, what: Any) -> bytes | None:
-    work.draw(source(what, folder), 1, view, "image/png", str(folder / "picture"))
+    work.draw(str(folder / "picture"), source(what, folder), 1, view, "image/png")
     with Image.open(folder / "picture") as picture:
         found: bytes | None = picture.info.get("icc_profile")
     return found

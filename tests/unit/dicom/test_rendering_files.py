@@ -12,8 +12,8 @@ from pictures import image, item, pydicom_path, rendered, source
 from PIL import Image
 from pydicom import Dataset, dcmread
 
-from isocenter.dicom.rendering import encoding, work
-from isocenter.dicom.rendering.view import CannotRender, View, Viewport
+from isocenter.dicom.rendering import work
+from isocenter.dicom.rendering.view import CannotRender, View, Viewport, can_encode_mp4
 
 NOISE = np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)
 
@@ -21,7 +21,7 @@ NOISE = np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)
 def test_jpeg_quality(tmp_path: Path) -> None:
     sizes = []
     for quality in (10, 50, None, 100):
-        work.draw(source(image(NOISE), tmp_path), 1, View(quality=quality), "image/jpeg", str(tmp_path / "x"))
+        work.draw(str(tmp_path / "x"), source(image(NOISE), tmp_path), 1, View(quality=quality), "image/jpeg")
         with Image.open(tmp_path / "x") as picture:
             assert (picture.format, picture.mode) == ("JPEG", "L")
         sizes.append((tmp_path / "x").stat().st_size)
@@ -37,7 +37,7 @@ def test_a_gif_of_one_frame(tmp_path: Path) -> None:
 )
 def test_an_animated_gif_has_all_frames_at_their_rate(told: dict[str, Any], tmp_path: Path) -> None:
     frames = np.stack([NOISE, NOISE.T, 255 - NOISE])
-    work.animate(source(image(frames, **told), tmp_path), View(), "image/gif", str(tmp_path / "x.gif"))
+    work.animate(str(tmp_path / "x.gif"), source(image(frames, **told), tmp_path), View(), "image/gif")
     with Image.open(tmp_path / "x.gif") as picture:
         assert picture.n_frames == 3
         assert picture.info["loop"] == 0
@@ -50,7 +50,7 @@ def test_an_animated_gif_has_all_frames_at_their_rate(told: dict[str, Any], tmp_
 def test_an_animated_gif_in_colour(tmp_path: Path) -> None:
     frames = np.zeros((2, 16, 16, 3), np.uint8)
     frames[0, ..., 0] = frames[1, ..., 2] = 200
-    work.animate(source(image(frames), tmp_path), View(), "image/gif", str(tmp_path / "x.gif"))
+    work.animate(str(tmp_path / "x.gif"), source(image(frames), tmp_path), View(), "image/gif")
     with Image.open(tmp_path / "x.gif") as picture:
         for number in range(2):
             picture.seek(number)
@@ -61,7 +61,7 @@ def test_moving_frames_share_one_range(tmp_path: Path) -> None:
     dark, light = np.full((4, 4), 1000, np.uint16), np.full((4, 4), 3000, np.uint16)
     dark[0, 0] = 0
     work.animate(
-        source(image(np.stack([dark, light])), tmp_path), View(), "image/gif", str(tmp_path / "x.gif")
+        str(tmp_path / "x.gif"), source(image(np.stack([dark, light])), tmp_path), View(), "image/gif"
     )
     with Image.open(tmp_path / "x.gif") as picture:
         assert picture.convert("L").getpixel((2, 2)) == 85
@@ -69,17 +69,17 @@ def test_moving_frames_share_one_range(tmp_path: Path) -> None:
         assert picture.convert("L").getpixel((2, 2)) == 255
 
 
-@pytest.mark.skipif(encoding.can_encode_mp4(), reason="an encoder is installed")
+@pytest.mark.skipif(can_encode_mp4(), reason="an encoder is installed")
 def test_without_an_encoder_mp4_says_what_to_do(tmp_path: Path) -> None:
     two = source(image(np.stack([NOISE, NOISE])), tmp_path)
     with pytest.raises(CannotRender, match="image/gif"):
-        work.animate(two, View(), "video/mp4", str(tmp_path / "x.mp4"))
+        work.animate(str(tmp_path / "x.mp4"), two, View(), "video/mp4")
 
 
-@pytest.mark.skipif(not encoding.can_encode_mp4(), reason="needs PyAV or imageio-ffmpeg")
+@pytest.mark.skipif(not can_encode_mp4(), reason="needs PyAV or imageio-ffmpeg")
 def test_mp4(tmp_path: Path) -> None:
     frames = source(image(np.stack([NOISE[:63]] * 5), FrameTime="50"), tmp_path)
-    work.animate(frames, View(), "video/mp4", str(tmp_path / "x.mp4"))
+    work.animate(str(tmp_path / "x.mp4"), frames, View(), "video/mp4")
     assert (tmp_path / "x.mp4").read_bytes()[4:8] == b"ftyp"
 
 
@@ -90,7 +90,7 @@ def test_the_representative_frame(tmp_path: Path) -> None:
 
 
 def test_an_icon(tmp_path: Path) -> None:
-    work.icon("SR", View(viewport=Viewport(64, 48)), "image/png", str(tmp_path / "x.png"))
+    work.icon(str(tmp_path / "x.png"), "SR", View(viewport=Viewport(64, 48)), "image/png")
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.size == (64, 48)
         assert picture.getextrema()[1] == 255
@@ -117,7 +117,7 @@ def report(*contents: Dataset) -> Dataset:
 
 
 def told(made: Dataset | Path, media_type: str, folder: Path) -> str:
-    work.tell(source(made, folder), media_type, str(folder / "told"))
+    work.tell(str(folder / "told"), source(made, folder), media_type)
     return (folder / "told").read_text("utf-8")
 
 
@@ -164,6 +164,6 @@ def test_a_report_may_nest_deeply_and_lack_everything(tmp_path: Path) -> None:
 
 
 def test_pictures_are_whole_files(tmp_path: Path) -> None:
-    work.draw(source(image(NOISE), tmp_path), 1, View(), "image/png", str(tmp_path / "x"))
+    work.draw(str(tmp_path / "x"), source(image(NOISE), tmp_path), 1, View(), "image/png")
     with Image.open(io.BytesIO((tmp_path / "x").read_bytes())) as picture:
         picture.verify()

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 from PIL import GifImagePlugin, Image
 from pydicom import Dataset
 
-from isocenter.dicom.rendering.view import CannotRender
-
 USUAL_QUALITY = 90
 _USUAL_MILLISECONDS = 100.0
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
@@ -72,28 +70,14 @@ def _write_gif(file: BinaryIO, pictures: Iterator[Image.Image], durations: list[
     file.write(b";")
 
 
-def can_encode_mp4() -> bool:
-    """Whether an encoder is installed."""
-    return find_spec("av") is not None or find_spec("imageio_ffmpeg") is not None
-
-
 def save_mp4(pictures: Iterable[Image.Image], durations: list[float], path: str) -> None:
-    """Write an MP4 at the mean rate of the frames.
-
-    Raises:
-        CannotRender: no encoder is installed.
-    """
+    """Write an MP4 at the mean rate of the frames; see `view.can_encode_mp4`."""
     rate = max(round(1000.0 * len(durations) / sum(durations)), 1)
     even = (_even(picture) for picture in pictures)
     if find_spec("av") is not None:
         _save_by_av(even, rate, path)
-    elif find_spec("imageio_ffmpeg") is not None:
-        _save_by_ffmpeg(even, rate, path)
     else:
-        raise CannotRender(
-            "There is no MP4 encoder on this server",
-            hint="ask for image/gif, or have `av` or `imageio-ffmpeg` installed",
-        )
+        _save_by_ffmpeg(even, rate, path)
 
 
 def _even(picture: Image.Image) -> Image.Image:
@@ -121,7 +105,12 @@ def _save_by_ffmpeg(pictures: Iterator[Image.Image], rate: int, path: str) -> No
 
     first = next(pictures)
     writer = imageio_ffmpeg.write_frames(
-        path, first.size, fps=rate, macro_block_size=2, ffmpeg_log_level="error"
+        path,
+        first.size,
+        fps=rate,
+        macro_block_size=2,
+        ffmpeg_log_level="error",
+        output_params=["-f", "mp4"],
     )
     writer.send(None)
     for picture in itertools.chain([first], pictures):

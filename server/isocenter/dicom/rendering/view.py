@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from isocenter.errors import BadRequest, NotAcceptable
 
@@ -21,6 +22,19 @@ class CannotRender(NotAcceptable):
     """This object cannot be shown as asked for."""
 
     code = "cannot-render"
+
+
+def can_encode_mp4() -> bool:
+    """Whether an encoder is installed: PyAV or imageio-ffmpeg, which are no dependencies of ours."""
+    return find_spec("av") is not None or find_spec("imageio_ffmpeg") is not None
+
+
+def no_encoder() -> CannotRender:
+    """What to answer where none is."""
+    return CannotRender(
+        "There is no MP4 encoder on this server",
+        hint="ask for image/gif, or have `av` or `imageio-ffmpeg` installed",
+    )
 
 
 @dataclass(frozen=True)

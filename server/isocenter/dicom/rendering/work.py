@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from isocenter.dicom import uids
 from isocenter.dicom.pixels import quiet
-from isocenter.dicom.rendering.view import CannotRender, View
+from isocenter.dicom.rendering.view import CannotRender, View, can_encode_mp4, no_encoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from isocenter.dicom.rendering.pixels import StoredImage
 
+VERSION = 1
+"""Changes when the same request gives another picture, so that what is kept of the old one is not taken."""
 MOST_REPORT = 64 * 1024 * 1024
 _BROKEN = (
     ValueError,
@@ -47,16 +49,16 @@ class Source:
 
 
 def draw(
-    source: Source, number: int | None, view: View, media_type: str, target: str, state: Source | None = None
+    target: str, source: Source, number: int | None, view: View, media_type: str, state: Source | None = None
 ) -> None:
     """Render one frame.
 
     Args:
+        target: the file to write.
         source: the image.
         number: of the frame, from 1; None for the representative or else the middle one.
         view: how to look.
         media_type: `image/jpeg`, `image/png` or `image/gif`.
-        target: the file to write.
         state: a presentation state to apply.
 
     Raises:
@@ -71,7 +73,7 @@ def draw(
         encoding.save(shown.picture, media_type, view.quality, shown.profile, target)
 
 
-def animate(source: Source, view: View, media_type: str, target: str, state: Source | None = None) -> None:
+def animate(target: str, source: Source, view: View, media_type: str, state: Source | None = None) -> None:
     """Render all frames as one moving picture, `image/gif` or `video/mp4`.
 
     Raises:
@@ -86,8 +88,8 @@ def animate(source: Source, view: View, media_type: str, target: str, state: Sou
                 "All frames together are too much for one moving picture",
                 hint="ask for single frames: /frames/1/rendered",
             )
-        if media_type == "video/mp4" and not encoding.can_encode_mp4():
-            encoding.save_mp4([], [1.0], target)  # says why not
+        if media_type == "video/mp4" and not can_encode_mp4():
+            raise no_encoder()
         spread = picture.common_range(image)
         durations = encoding.milliseconds(image.data_set, image.count)
 
@@ -99,7 +101,7 @@ def animate(source: Source, view: View, media_type: str, target: str, state: Sou
         write(pictures(), durations, target)
 
 
-def tell(source: Source, media_type: str, target: str) -> None:
+def tell(target: str, source: Source, media_type: str) -> None:
     """A report as `text/html` or `text/plain`, in UTF-8.
 
     Raises:
@@ -118,7 +120,7 @@ def tell(source: Source, media_type: str, target: str) -> None:
             file.write(text)
 
 
-def icon(label: str, view: View, media_type: str, target: str) -> None:
+def icon(target: str, label: str, view: View, media_type: str) -> None:
     """A card with a word on it, as the thumbnail of what has no picture."""
     from PIL import Image, ImageDraw
 
@@ -133,12 +135,6 @@ def icon(label: str, view: View, media_type: str, target: str) -> None:
     words = min(width, height) / max(len(label), 4) * 1.1
     graphics.write(pen, (width / 2, height / 2), label, max(words, 8.0), "mm")
     encoding.save(card, media_type, view.quality, None, target)
-
-
-def count_frames(source: Source) -> int:
-    """How many frames can be rendered. Raises CannotRender when there are none."""
-    with _open(source) as image:
-        return image.count
 
 
 def representative(image: StoredImage) -> int:
