@@ -28,5 +28,6 @@ routes: list[Route] = [
     *nonpatient.routes,
     *rendered.routes,
     *thumbnail.routes,
+    *uri.routes,
 ]
 routes += capabilities.routes_for(routes)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
-from urllib.parse import quote
 
 from isocenter.archive import Dataset
 from isocenter.dicom import uids
@@ -82,7 +81,7 @@ class Picture:
         one = self.instance
         path = Target(one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID).path
         frame = f"/frames/{self.number}" if self.number is not None and self.state is None else ""
-        return f"{root}{quote(path, safe='/%')}{frame}/rendered"
+        return f"{root}{path}{frame}/rendered"
 
 
 async def open_picture(context: Context, picture: Picture, view: View) -> BinaryIO:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.rendering.view import CannotRender, View, no_encoder
+from isocenter.dicomweb.bodies import StoredBody
 from isocenter.dicomweb.contents import HTML, MP4, SINGLE, Content, Contents, Kind
 from isocenter.dicomweb.frames import frame_numbers
 from isocenter.dicomweb.handler import DicomwebHandler
@@ -77,17 +78,21 @@ class PictureSender(DicomwebHandler):
         self.set_header("Content-Type", content_type)
         if content_type.partition(";")[0] in _READ:
             self.set_header("Content-Security-Policy", _SANDBOX)
-        size = sum(length for _, length in segments)
+        body = StoredBody(file, segments, "", content_type)
+        start, length = 0, body.length
         if etag is not None and if_range(self.request.headers.get("If-Range"), etag):
-            wanted = parse_range(self.request.headers.get("Range"), size)
+            wanted = parse_range(self.request.headers.get("Range"), length)
             if wanted is not None:
                 self.set_status(206)
                 self.set_header("Content-Range", wanted.content_range)
-                segments, size = _within(segments, wanted.start, wanted.length), wanted.length
+                start, length = wanted.start, wanted.length
         self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Content-Length", str(size))
+        self.set_header("Content-Length", str(length))
         if self.request.method != "HEAD":
-            await send_pieces(self, read_segments(file, segments))
+            async for piece in body.pieces(self.context, start, length):
+                self.write(piece)
+                await self.flush()
+                metrics.bytes_sent.labels(self.face).inc(len(piece))
 
     async def send_parts(self, pictures: Iterator[Picture], view: View) -> None:
         """Send several forms as parts. The first is made before the status goes out.
@@ -211,18 +216,6 @@ def check_frames(content: Content, numbers: Sequence[int]) -> None:
         raise NotFound(f"This {content.kind.value} has no frames", hint="ask for /rendered of the instance")
     if (beyond := max(numbers)) > content.frames:
         raise NotFound(f"There is no frame {beyond}", hint=f"frames are 1 to {content.frames}")
-
-
-def _within(segments: Sequence[tuple[int, int]], start: int, length: int) -> list[tuple[int, int]]:
-    """The part of joined segments that is `length` bytes from `start` on."""
-    found = []
-    for offset, size in segments:
-        skipped = min(start, size)
-        taken = min(size - skipped, length)
-        start, length = start - skipped, length - taken
-        if taken:
-            found.append((offset + skipped, taken))
-    return found
 
 
 routes = [
