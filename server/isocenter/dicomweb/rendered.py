@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from isocenter import metrics
 from isocenter.dicom.levels import Level
 from isocenter.dicom.rendering.view import CannotRender, View, no_encoder
 from isocenter.dicomweb.bodies import StoredBody
