@@ -101,6 +101,18 @@ def rendered(
         return np.asarray(picture)
 
 
+def animated(what: Path | Dataset, folder: Path, view: View = View()) -> bytes:
+    """An animated GIF of all frames, made in pieces."""
+    place, target = source(what, folder), folder / "piece"
+    work.survey(str(target), place)
+    told = work.Survey.load(target.read_bytes())
+    pieces = []
+    for first in range(1, len(told.durations) + 1, work.GIF_PIECE):
+        work.draw_gif(str(target), place, view, told, first)
+        pieces.append(target.read_bytes())
+    return b"".join([*pieces, work.GIF_END])
+
+
 def _object(sop_class: str, uid: str) -> Dataset:
     made = Dataset()
     made.file_meta = FileMetaDataset()

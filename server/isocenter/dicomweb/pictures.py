@@ -7,7 +7,7 @@ videos are the stored bytes themselves. Not here: which form a client takes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
@@ -18,7 +18,7 @@ from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal
 from isocenter.dicom.rendering import work
 from isocenter.dicom.rendering.view import CannotRender, View
-from isocenter.dicomweb.contents import MOVING, Content, Contents, Kind
+from isocenter.dicomweb.contents import GIF, MOVING, Content, Contents, Kind
 from isocenter.dicomweb.derived import DerivedFiles
 from isocenter.dicomweb.frame_files import local_path, open_inflated
 from isocenter.dicomweb.paths import Target
@@ -50,6 +50,11 @@ class Picture:
         """Whether all frames are in it."""
         many = self.content.frames > 1 and self.number is None
         return self.content.kind is Kind.IMAGE and many and self.media_type in MOVING
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether it is an animated GIF."""
+        return self.moving and self.media_type == GIF
 
     @property
     def as_stored(self) -> bool:
@@ -85,7 +90,7 @@ class Picture:
 
 
 async def open_picture(context: Context, picture: Picture, view: View) -> BinaryIO:
-    """The file of a form that is not as stored, made where it is not there.
+    """The file of a form that is neither as stored nor in pieces, made where it is not there.
 
     Raises:
         CannotRender: it cannot be shown so.
@@ -99,8 +104,29 @@ async def open_picture(context: Context, picture: Picture, view: View) -> Binary
     if picture.content.kind is not Kind.IMAGE:
         raise CannotRender("This object has no rendered form", hint="retrieve it as application/dicom")
     if picture.moving:
-        return await files.open(context, name, work.animate, source, view, picture.media_type, state)
+        told = await _survey(context, picture, source)
+        return await files.open(context, name, work.draw_mp4, source, view, told, state)
     return await files.open(context, name, work.draw, source, picture.number, view, picture.media_type, state)
+
+
+async def gif_pieces(context: Context, picture: Picture, view: View) -> AsyncGenerator[BinaryIO]:
+    """The files that joined are an animated GIF: each is made when the one before has been used.
+
+    Raises:
+        CannotRender: it cannot be shown so; mostly before the first.
+    """
+    files, one = context.shared(DerivedFiles), picture.instance
+    source = await _source(context, one)
+    state = await _source(context, picture.state) if picture.state else None
+    told = await _survey(context, picture, source)
+    for first in range(1, len(told.durations) + 1, work.GIF_PIECE):
+        name = Derived(one.sha256, f"{picture.digest(view)}.{first}.rendered")
+        yield await files.open(context, name, work.draw_gif, source, view, told, first, state)
+
+
+async def _survey(context: Context, picture: Picture, source: work.Source) -> work.Survey:
+    name = Derived(picture.instance.sha256, f"{work.VERSION}.survey")
+    return work.Survey.load(await context.shared(DerivedFiles).read(context, name, work.survey, source))
 
 
 async def open_icon(context: Context, label: str, view: View, media_type: str) -> BinaryIO:

@@ -8,18 +8,27 @@ tells where it is (Content-Location). Not here: thumbnails, WADO-URI.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from typing import BinaryIO
 
 from isocenter import metrics
 from isocenter.dicom.levels import Level
+from isocenter.dicom.rendering import work
 from isocenter.dicom.rendering.view import CannotRender, View, no_encoder
 from isocenter.dicomweb.bodies import StoredBody
 from isocenter.dicomweb.contents import HTML, MP4, SINGLE, Content, Contents, Kind
 from isocenter.dicomweb.frames import frame_numbers
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY
-from isocenter.dicomweb.pictures import Picture, open_picture, open_stored, pictures_of, size_of
+from isocenter.dicomweb.pictures import (
+    Picture,
+    gif_pieces,
+    open_picture,
+    open_stored,
+    pictures_of,
+    size_of,
+)
 from isocenter.dicomweb.viewing import Asked, Form, form_of, not_acceptable, parse_rendered
 from isocenter.errors import IsocenterError, NotAcceptable, NotFound, UnreadableObject
 from isocenter.http.closing import ends_with_connection
@@ -64,13 +73,24 @@ class PictureSender(DicomwebHandler):
         tell_representation(self, etag, picture.instance.received)
         if not_modified(self):
             return
-        if picture.as_stored:
-            file, segments = await open_stored(self.context, picture)
-        else:
-            file = await open_picture(self.context, picture, view)
-            segments = [(0, size_of(file))]
+        if picture.in_pieces:
+            self.set_header("Content-Type", picture.content_type)
+            if self.request.method != "HEAD":
+                await self._send_gif(gif_pieces(self.context, picture, view))
+            return
+        file, segments = await self._opened(picture, view)
         with file:
             await self.send_open(file, segments, picture.content_type, etag)
+
+    async def _send_gif(self, pieces: AsyncGenerator[BinaryIO], before: bytes = b"") -> None:
+        """Send an animated GIF as it is made, behind the headers of its part."""
+        async with aclosing(pieces):
+            async for file in pieces:
+                with file:
+                    self.write(before)
+                    before = b""
+                    await send_pieces(self, read_segments(file, [(0, size_of(file))]))
+        self.write(work.GIF_END)
 
     async def send_open(
         self, file: BinaryIO, segments: Sequence[tuple[int, int]], content_type: str, etag: str | None
@@ -104,25 +124,36 @@ class PictureSender(DicomwebHandler):
         writer: MultipartWriter | None = None
         refused: IsocenterError | None = None
         while picture := await self.context.short(next, pictures, None):
+            made = writer or MultipartWriter(picture.media_type)
             try:
-                file, segments = await self._opened(picture, view)
+                await self._send_part(picture, view, made)
             except (NotAcceptable, UnreadableObject) as error:
                 refused = refused or error
                 continue
-            with file:
-                if writer is None:
-                    writer = MultipartWriter(picture.media_type)
-                    self.set_header("Content-Type", writer.content_type)
-                    self.add_header("Vary", "Accept")
-                headers = {
-                    "Content-Type": picture.content_type,
-                    "Content-Location": picture.location(self.root),
-                }
-                self.write(writer.head(headers))
-                await send_pieces(self, read_segments(file, segments))
+            writer = made
         if writer is None:
             raise refused or CannotRender("No image that this is for is stored here")
         self.write(writer.tail())
+
+    async def _send_part(self, picture: Picture, view: View, writer: MultipartWriter) -> None:
+        """Send one part; nothing is written of one that cannot be rendered."""
+        headers = {"Content-Type": picture.content_type, "Content-Location": picture.location(self.root)}
+        if picture.in_pieces:
+            pieces = gif_pieces(self.context, picture, view)
+            first = await anext(pieces)
+            self._begin(writer)
+            await self._send_gif(_with(first, pieces), writer.head(headers))
+            return
+        file, segments = await self._opened(picture, view)
+        with file:
+            self._begin(writer)
+            self.write(writer.head(headers))
+            await send_pieces(self, read_segments(file, segments))
+
+    def _begin(self, writer: MultipartWriter) -> None:
+        """Tell the type of the answer, before its first part."""
+        if not self._headers_written:
+            self.set_header("Content-Type", writer.content_type)
 
     async def _opened(self, picture: Picture, view: View) -> tuple[BinaryIO, Sequence[tuple[int, int]]]:
         if picture.as_stored:
@@ -161,6 +192,7 @@ class RenderedHandler(PictureSender):
 
     async def _send_many(self, found: Sequence[StoredInstance], form: Form, view: View) -> None:
         chosen = await self.context.long(self._chosen, found, form)
+        self.add_header("Vary", "Accept")
         if len(chosen) < len(found):
             self.set_status(206)
             self.warn(f"{len(found) - len(chosen)} instances have no rendered form that Accept names")
@@ -204,11 +236,20 @@ class RenderedFramesHandler(PictureSender):
         media_type = form.part(SINGLE)
         if media_type is None:
             raise not_acceptable(SINGLE, several=True)
+        self.add_header("Vary", "Accept")
         await self.send_parts(
             (Picture(instance, content, media_type, number) for number in numbers), asked.view
         )
 
     head = get
+
+
+async def _with(first: BinaryIO, others: AsyncGenerator[BinaryIO]) -> AsyncGenerator[BinaryIO]:
+    """All of a generator whose first is there already."""
+    yield first
+    async with aclosing(others):
+        async for other in others:
+            yield other
 
 
 def check_frames(content: Content, numbers: Sequence[int]) -> None:

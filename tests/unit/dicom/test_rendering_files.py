@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import image, item, pydicom_path, rendered, source
+from pictures import animated, image, item, pydicom_path, rendered, source
 from PIL import Image
 from pydicom import Dataset, dcmread
 
@@ -37,8 +37,7 @@ def test_a_gif_of_one_frame(tmp_path: Path) -> None:
 )
 def test_an_animated_gif_has_all_frames_at_their_rate(told: dict[str, Any], tmp_path: Path) -> None:
     frames = np.stack([NOISE, NOISE.T, 255 - NOISE])
-    work.animate(str(tmp_path / "x.gif"), source(image(frames, **told), tmp_path), View(), "image/gif")
-    with Image.open(tmp_path / "x.gif") as picture:
+    with Image.open(io.BytesIO(animated(image(frames, **told), tmp_path))) as picture:
         assert picture.n_frames == 3
         assert picture.info["loop"] == 0
         for number in range(3):
@@ -47,11 +46,19 @@ def test_an_animated_gif_has_all_frames_at_their_rate(told: dict[str, Any], tmp_
             assert np.array_equal(np.asarray(picture.convert("L")), frames[number])
 
 
+def test_a_long_gif_is_made_in_pieces(tmp_path: Path) -> None:
+    frames = np.stack([np.full((4, 4), n, np.uint8) for n in range(2 * work.GIF_PIECE + 1)])
+    with Image.open(io.BytesIO(animated(image(frames), tmp_path))) as picture:
+        assert picture.n_frames == len(frames)
+        for number in range(len(frames)):
+            picture.seek(number)
+            assert picture.convert("L").getpixel((0, 0)) == number
+
+
 def test_an_animated_gif_in_colour(tmp_path: Path) -> None:
     frames = np.zeros((2, 16, 16, 3), np.uint8)
     frames[0, ..., 0] = frames[1, ..., 2] = 200
-    work.animate(str(tmp_path / "x.gif"), source(image(frames), tmp_path), View(), "image/gif")
-    with Image.open(tmp_path / "x.gif") as picture:
+    with Image.open(io.BytesIO(animated(image(frames), tmp_path))) as picture:
         for number in range(2):
             picture.seek(number)
             assert picture.convert("RGB").getpixel((3, 3)) == tuple(frames[number, 3, 3])
@@ -60,10 +67,7 @@ def test_an_animated_gif_in_colour(tmp_path: Path) -> None:
 def test_moving_frames_share_one_range(tmp_path: Path) -> None:
     dark, light = np.full((4, 4), 1000, np.uint16), np.full((4, 4), 3000, np.uint16)
     dark[0, 0] = 0
-    work.animate(
-        str(tmp_path / "x.gif"), source(image(np.stack([dark, light])), tmp_path), View(), "image/gif"
-    )
-    with Image.open(tmp_path / "x.gif") as picture:
+    with Image.open(io.BytesIO(animated(image(np.stack([dark, light])), tmp_path))) as picture:
         assert picture.convert("L").getpixel((2, 2)) == 85
         picture.seek(1)
         assert picture.convert("L").getpixel((2, 2)) == 255
@@ -73,13 +77,13 @@ def test_moving_frames_share_one_range(tmp_path: Path) -> None:
 def test_without_an_encoder_mp4_says_what_to_do(tmp_path: Path) -> None:
     two = source(image(np.stack([NOISE, NOISE])), tmp_path)
     with pytest.raises(CannotRender, match="image/gif"):
-        work.animate(str(tmp_path / "x.mp4"), two, View(), "video/mp4")
+        work.draw_mp4(str(tmp_path / "x.mp4"), two, View(), work.Survey((40.0, 40.0), None))
 
 
 @pytest.mark.skipif(not can_encode_mp4(), reason="needs PyAV or imageio-ffmpeg")
 def test_mp4(tmp_path: Path) -> None:
     frames = source(image(np.stack([NOISE[:63]] * 5), FrameTime="50"), tmp_path)
-    work.animate(str(tmp_path / "x.mp4"), frames, View(), "video/mp4")
+    work.draw_mp4(str(tmp_path / "x.mp4"), frames, View(), work.Survey((50.0,) * 5, None))
     assert (tmp_path / "x.mp4").read_bytes()[4:8] == b"ftyp"
 
 

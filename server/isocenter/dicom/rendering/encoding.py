@@ -50,24 +50,24 @@ def milliseconds(data_set: Dataset, count: int) -> list[float]:
     return [one if 10.0 <= one <= 60_000.0 else _USUAL_MILLISECONDS for one in told]
 
 
-def save_gif(pictures: Iterable[Image.Image], durations: list[float], path: str) -> None:
-    """Write an animated GIF that repeats for ever."""
-    with open(path, "wb") as file:
-        _write_gif(file, iter(pictures), durations)
+def write_gif(
+    file: BinaryIO, pictures: Iterable[Image.Image], durations: list[float], *, first: bool
+) -> None:
+    """Write frames of an animated GIF that repeats for ever; with the head before the `first` of them.
 
-
-def _write_gif(file: BinaryIO, pictures: Iterator[Image.Image], durations: list[float]) -> None:
-    """Frame by frame, each with colours of its own: Pillow's own writer keeps all of them in memory."""
-    first = next(pictures)
-    file.write(b"GIF89a" + first.width.to_bytes(2, "little") + first.height.to_bytes(2, "little"))
-    file.write(b"\xf7\0\0" + b"".join(bytes([n, n, n]) for n in range(256)))
-    file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")
-    for picture, duration in zip(itertools.chain([first], pictures), durations, strict=False):
+    Each frame has colours of its own and nothing refers to another one: pieces that are made apart are
+    joined, with `GIF_END` behind the last. (Pillow's own writer keeps all frames in memory.)
+    """
+    for picture, duration in zip(pictures, durations, strict=True):
+        if first:
+            file.write(b"GIF89a" + picture.width.to_bytes(2, "little") + picture.height.to_bytes(2, "little"))
+            file.write(b"\xf7\0\0" + b"".join(bytes([n, n, n]) for n in range(256)))
+            file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0")
+            first = False
         file.write(b"\x21\xf9\x04\0" + max(round(duration / 10), 1).to_bytes(2, "little") + b"\0\0")
         indexed = picture.quantize(256) if picture.mode == "RGB" else picture
         for piece in GifImagePlugin.getdata(indexed, include_color_table=picture.mode == "RGB"):
             file.write(piece)
-    file.write(b";")
 
 
 def save_mp4(pictures: Iterable[Image.Image], durations: list[float], path: str) -> None:

@@ -5,6 +5,7 @@ Takes and gives plain values; numpy, Pillow and pydicom load when work is done, 
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import tempfile
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Changes when the same request gives another picture, so that what is kept of the old one is not taken."""
+GIF_PIECE = 8
+"""Frames of an animated GIF that are made at once: other work goes between."""
+GIF_END = b";"
 MOST_REPORT = 64 * 1024 * 1024
 _BROKEN = (
     ValueError,
@@ -73,32 +77,84 @@ def draw(
         encoding.save(shown.picture, media_type, view.quality, shown.profile, target)
 
 
-def animate(target: str, source: Source, view: View, media_type: str, state: Source | None = None) -> None:
-    """Render all frames as one moving picture, `image/gif` or `video/mp4`.
+@dataclass(frozen=True)
+class Survey:
+    """What has to be known of all frames before the first of a moving picture.
+
+    Attributes:
+        durations: how long each frame is shown, milliseconds.
+        spread: what black and white mean where nothing tells; None for colours.
+    """
+
+    durations: tuple[float, ...]
+    spread: tuple[float, float] | None
+
+    @classmethod
+    def load(cls, text: bytes) -> Survey:
+        """From what `survey` wrote."""
+        told = json.loads(text)
+        return cls(tuple(told["durations"]), tuple(told["spread"]) if told["spread"] else None)
+
+
+def survey(target: str, source: Source) -> None:
+    """Look at all frames, decoding a few of them.
 
     Raises:
-        CannotRender: too many pixels, no encoder, or not to be shown.
+        CannotRender: too many pixels for a moving picture, or none.
     """
-    with _open(source) as image, _plain(state) as state_path:
+    with _open(source) as image:
         from isocenter.dicom.rendering import encoding, picture
 
-        size = int(image.data_set.get("Rows") or 0) * int(image.data_set.get("Columns") or 0)
-        if size * image.count > MOST_MOVING:
+        if image.told.rows * image.told.columns * image.count > MOST_MOVING:
             raise CannotRender(
                 "All frames together are too much for one moving picture",
                 hint="ask for single frames: /frames/1/rendered",
             )
-        if media_type == "video/mp4" and not can_encode_mp4():
-            raise no_encoder()
-        spread = picture.common_range(image)
         durations = encoding.milliseconds(image.data_set, image.count)
+        told = {"durations": durations, "spread": picture.common_range(image)}
+    with open(target, "w", encoding="ascii") as file:
+        json.dump(told, file)
 
-        def pictures() -> Iterator[Image]:
-            for number in range(1, image.count + 1):
-                yield picture.show(image, number, view, state_path, spread).picture
 
-        write = encoding.save_mp4 if media_type == "video/mp4" else encoding.save_gif
-        write(pictures(), durations, target)
+def draw_gif(
+    target: str, source: Source, view: View, told: Survey, first: int, state: Source | None = None
+) -> None:
+    """Some frames of an animated GIF, from frame `first` on: `GIF_PIECE` of them, or those that are left.
+
+    The pieces joined, and `GIF_END`, are the file. Raises CannotRender.
+    """
+    numbers = range(first, min(first + GIF_PIECE, len(told.durations) + 1))
+    with _pictures(source, view, told, numbers, state) as pictures, open(target, "wb") as file:
+        from isocenter.dicom.rendering import encoding
+
+        durations = [told.durations[number - 1] for number in numbers]
+        encoding.write_gif(file, pictures, durations, first=first == 1)
+
+
+def draw_mp4(target: str, source: Source, view: View, told: Survey, state: Source | None = None) -> None:
+    """All frames as an MP4.
+
+    Raises:
+        CannotRender: no encoder, or not to be shown.
+    """
+    if not can_encode_mp4():
+        raise no_encoder()
+    numbers = range(1, len(told.durations) + 1)
+    with _pictures(source, view, told, numbers, state) as pictures:
+        from isocenter.dicom.rendering import encoding
+
+        encoding.save_mp4(pictures, list(told.durations), target)
+
+
+@contextmanager
+def _pictures(
+    source: Source, view: View, told: Survey, numbers: range, state: Source | None
+) -> Iterator[Iterator[Image]]:
+    """The frames as pictures, one after another."""
+    with _open(source) as image, _plain(state) as state_path:
+        from isocenter.dicom.rendering import picture
+
+        yield (picture.show(image, number, view, state_path, told.spread).picture for number in numbers)
 
 
 def tell(target: str, source: Source, media_type: str) -> None:
