@@ -13,6 +13,7 @@ from isocenter.dicomweb import (
     subscribers,
     thumbnail,
     ups,
+    uri,
 )
 from isocenter.http.application import Route
 
