@@ -9,6 +9,7 @@ from isocenter.dicom import compress, uids
 from isocenter.dicom.attributes import COMPUTED, INDEX, lookup
 from isocenter.dicom.levels import Level
 from isocenter.dicom.non_patient import RESOURCES
+from isocenter.dicomweb import contents
 from isocenter.dicomweb.media import bulk_type
 from isocenter.dimse import models, status
 from isocenter.network import negotiation
@@ -28,6 +29,7 @@ def tables() -> dict[str, str]:
         "rejections": _rejections(),
         "limits": _limits(),
         "non-patient": _non_patient(),
+        "rendered": _rendered(),
         "workitem-states": _workitem_states(),
         "workitem-attributes": _workitem_attributes(),
     }
@@ -36,6 +38,18 @@ def tables() -> dict[str, str]:
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _rendered() -> str:
+    rows = [
+        ("single-frame image", ", ".join(contents.SINGLE)),
+        ("multi-frame image", ", ".join((*contents.SINGLE, f"{contents.MP4} where an encoder is installed"))),
+        ("presentation state", ", ".join(contents.Content(contents.Kind.STATE).offers)),
+        ("structured report, key object selection", ", ".join(contents.Content(contents.Kind.REPORT).offers)),
+        ("video", "as stored: video/mp4, video/mp2t, video/h264 or video/mpeg"),
+        ("encapsulated document", "as stored, in the media type that it tells"),
+    ]
+    return _table(("what is stored", "rendered media types, the first for `*/*`"), rows)
 
 
 def _services() -> str:

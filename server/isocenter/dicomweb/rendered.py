@@ -200,14 +200,19 @@ class RenderedHandler(PictureSender):
 
     def _chosen(self, found: Sequence[StoredInstance], form: Form) -> list[tuple[StoredInstance, str]]:
         """The instances that can be sent as parts, and their media types."""
-        contents, dataset = self.context.shared(Contents), self.dataset()
-        offers = [contents.of(dataset, one).offers for one in found]
+        offers = [self._offers(one) for one in found]
         chosen = [(one, kind) for one, offer in zip(found, offers, strict=True) if (kind := form.part(offer))]
         if not chosen:
             if any(one.media.name == MP4 for one in (*form.alone, *form.parts)):
                 raise no_encoder()
             raise not_acceptable(list(itertools.chain(*offers)), several=len(found) > 1)
         return chosen
+
+    def _offers(self, instance: StoredInstance) -> tuple[str, ...]:
+        try:
+            return self.context.shared(Contents).of(self.dataset(), instance).offers
+        except UnreadableObject:
+            return ()  # one damaged object does not hide the others
 
     def _pictures(self, chosen: Sequence[tuple[StoredInstance, str]]) -> Iterator[Picture]:
         contents, dataset = self.context.shared(Contents), self.dataset()
