@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from pictures import image, item, rendered, state
+from pictures import image, item, pydicom_path, rendered, source, state
 from pydicom import Dataset
 
+from isocenter.dicom.rendering import work
 from isocenter.dicom.rendering.view import (
     CannotRender,
     Region,
@@ -23,7 +26,7 @@ from isocenter.dicom.rendering.view import (
     parse_viewport,
     parse_window,
 )
-from isocenter.errors import BadRequest
+from isocenter.errors import BadRequest, IsocenterError
 
 # Every pixel is told from every other one.
 PIXELS = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8)
@@ -282,3 +285,19 @@ def test_broken_values_are_told_without_quoting_them(tmp_path: Path) -> None:
     stored.add_new(0x60003000, "OW", b"\xff\xff")
     with pytest.raises(CannotRender, match="too broken to show it"):
         rendered(stored, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "examples_palette.dcm", "emri_small.dcm", "eCT_Supplemental.dcm"]
+)
+def test_a_damaged_object_is_shown_or_refused(name: str, tmp_path: Path) -> None:
+    sound = pydicom_path(name).read_bytes()
+    chance = random.Random(name)
+    for _ in range(25):
+        raw = bytearray(sound)
+        for _ in range(chance.choice([1, 3, 10])):
+            raw[chance.randrange(132, 6000)] = chance.choice([0, 1, 32, 255, chance.randrange(256)])
+        (tmp_path / "damaged.dcm").write_bytes(raw)
+        with contextlib.suppress(IsocenterError):
+            place = source(tmp_path / "damaged.dcm", tmp_path)
+            work.draw(str(tmp_path / "x"), place, 1, View(captions=("patient",)), "image/png")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from isocenter.dicom import uids
 from isocenter.dicom.pixels import quiet
 from isocenter.dicom.rendering.view import CannotRender, View, can_encode_mp4, no_encoder
+from isocenter.errors import IsocenterError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,16 +29,6 @@ GIF_PIECE = 8
 """Frames of an animated GIF that are made at once: other work goes between."""
 GIF_END = b";"
 MOST_REPORT = 64 * 1024 * 1024
-_BROKEN = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    struct.error,
-)
-
 MOST_MOVING = 2_000_000_000
 """Pixels of all frames together that become a moving picture."""
 
@@ -240,7 +230,11 @@ def _guarded() -> Iterator[None]:
     try:
         with quiet():
             yield
-    except _BROKEN as error:
+    except IsocenterError:
+        raise
+    except Exception as error:  # pydicom raises whatever it likes over values that are broken
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise CannotRender(
             f"A value of the object is too broken to show it ({type(error).__name__})",
             hint="retrieve it as application/dicom",
