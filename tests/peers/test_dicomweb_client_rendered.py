@@ -51,6 +51,13 @@ def test_pictures(web: LiveArchive, client: DICOMwebClient, media_type: str, nam
     assert name == "GIF" or abs(int(pixels[4, 4]) - 100) <= 2
 
 
+def test_a_series(web: LiveArchive, client: DICOMwebClient) -> None:
+    target = io.BytesIO()
+    image(FRAMES[2]).save_as(target, enforce_file_format=True)
+    web.store(target.getvalue())
+    assert opened(client.retrieve_series_rendered(*UIDS[:2], media_types=("image/png",)))[1].max() == 100
+
+
 def test_a_report(web: LiveArchive, client: DICOMwebClient) -> None:
     raw = pydicom_path("reportsi.dcm").read_bytes()
     keys = read_header(raw).index_keys()

@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import groupby
 from typing import BinaryIO
 
 from isocenter.archive import Dataset
@@ -25,6 +26,8 @@ from isocenter.dicomweb.paths import Target
 from isocenter.http.context import Context
 from isocenter.index.records import StoredInstance
 from isocenter.objects.derived import Derived
+
+_ALSO_PICTURES = frozenset({"SegmentationStorage", "RTDoseStorage", "ParametricMapStorage"})
 
 
 @dataclass(frozen=True)
@@ -198,3 +201,16 @@ def _of_state(
 def find(dataset: Dataset, uid: str) -> StoredInstance | None:
     """The instance with this SOP Instance UID, wherever in the dataset it is."""
     return next(iter(dataset.instances(Equal((Level.INSTANCE.unique_key,), uid))), None)
+
+
+def representative(found: Sequence[StoredInstance]) -> StoredInstance:
+    """The instance that stands for these, which come series by series."""
+    images = [one for one in found if _is_picture(one.SOPClassUID)] or list(found)
+    every = [list(group) for _, group in groupby(images, key=lambda one: one.SeriesInstanceUID)]
+    largest = max(every, key=len)
+    return largest[len(largest) // 2]
+
+
+def _is_picture(sop_class: str) -> bool:
+    keyword = uids.keyword_of(sop_class)
+    return ("Image" in keyword and "Video" not in keyword) or keyword in _ALSO_PICTURES

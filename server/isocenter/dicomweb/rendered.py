@@ -27,6 +27,7 @@ from isocenter.dicomweb.pictures import (
     open_picture,
     open_stored,
     pictures_of,
+    representative,
     size_of,
 )
 from isocenter.dicomweb.viewing import Asked, Form, form_of, not_acceptable, parse_rendered
@@ -170,10 +171,17 @@ class RenderedHandler(PictureSender):
         """Send it rendered."""
         asked, form = parse_rendered(self.query()), form_of(self.accepted())
         self.tell(asked)
-        if self.target.level is not Level.INSTANCE:
-            await self._send_many(await self.instances(), form, asked.view)
-            return
-        instance = await self.instance()
+        if self.target.level is Level.INSTANCE:
+            instance = await self.instance()
+        else:
+            found = await self.instances()
+            if form.parts:
+                await self._send_many(found, form, asked.view)
+                return
+            # Clients that take one body only: what stands for all.
+            instance = representative(found)
+            if len(found) > 1:
+                self.warn(f"This is one of {len(found)} instances: ask for multipart/related")
         content = await self.content(instance)
         media_type = form.single(content.offers)
         if media_type is None or form.prefers_parts(content.offers):

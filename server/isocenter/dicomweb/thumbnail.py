@@ -6,23 +6,17 @@ stands for it. What has no picture, or none that can be decoded, gets a card wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-
-from isocenter.dicom import uids
 from isocenter.dicom.levels import Level
 from isocenter.dicom.rendering.view import View
 from isocenter.dicomweb.contents import SINGLE, Content, Kind
 from isocenter.dicomweb.frames import frame_numbers
 from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY
-from isocenter.dicomweb.pictures import Picture, open_icon, size_of
+from isocenter.dicomweb.pictures import Picture, open_icon, representative, size_of
 from isocenter.dicomweb.rendered import RenderedHandler, check_frames
 from isocenter.dicomweb.viewing import form_of, not_acceptable, parse_thumbnail
 from isocenter.errors import BadRequest, NotAcceptable, UnreadableObject
 from isocenter.http.closing import ends_with_connection
 from isocenter.index.records import StoredInstance
-
-_ALSO_PICTURES = frozenset({"SegmentationStorage", "RTDoseStorage", "ParametricMapStorage"})
 
 
 class ThumbnailHandler(RenderedHandler):
@@ -83,19 +77,6 @@ class ThumbnailHandler(RenderedHandler):
             self.clear_header(name)
         with await open_icon(self.context, content.label, view, media_type) as file:
             await self.send_open(file, [(0, size_of(file))], media_type, None)
-
-
-def representative(found: Sequence[StoredInstance]) -> StoredInstance:
-    """The instance that stands for these, which come series by series."""
-    images = [one for one in found if _is_picture(one.SOPClassUID)] or list(found)
-    every = [list(group) for _, group in groupby(images, key=lambda one: one.SeriesInstanceUID)]
-    largest = max(every, key=len)
-    return largest[len(largest) // 2]
-
-
-def _is_picture(sop_class: str) -> bool:
-    keyword = uids.keyword_of(sop_class)
-    return ("Image" in keyword and "Video" not in keyword) or keyword in _ALSO_PICTURES
 
 
 routes = [

@@ -167,7 +167,13 @@ def test_a_series_in_parts_in_its_order(web: Any) -> None:
             f"Content-Location: {web.url}/dicom-web/studies/1.2.3/series/1.2.3.0/instances/1.2.3.0.1"
             in answer.text
         )
-    assert web.get("/dicom-web/studies/1.2.3/rendered", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_a_series_as_one_body_is_what_stands_for_it(web: Any) -> None:
+    web.store(*(numbered(image(RAMP + n), n) for n in (3, 1, 2)))
+    answer = web.get("/dicom-web/studies/1.2.3/series/1.2.3.0/rendered", headers={"Accept": "image/png"})
+    assert picture_of(answer)[0, 0] == 2
+    assert "one of 3 instances" in answer.headers["Warning"]
 
 
 def test_what_cannot_be_shown_is_left_out_and_counted(web: Any, make: Make) -> None:
