@@ -1,8 +1,8 @@
-"""Where CPU-bound work runs: a pool of processes that outlives work that kills one of them.
+"""Where CPU-bound work runs: processes that do one piece of work at a time, and may die of it.
 
-Processes are spawned when the first work comes. When one dies (a decoder crashed, memory ran out) everything
-under way in the pool is lost, whoever is to blame: the pool is made anew and each piece of work tried once
-more, alone in a process of its own. What kills that one too fails, and nothing else does.
+Processes are spawned as work comes, one a core at most. When one dies (a decoder crashed, memory ran out)
+only its own work is lost: it is tried once more, in a new process and with no other second try beside it.
+What kills that one too fails.
 Not here: jobs that outlive a request, threads that wait for disk and index.
 """
 
@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
@@ -32,58 +32,88 @@ class WorkLost(IsocenterError):
 
 
 class ProcessPool:
-    """The pool of one process; its methods belong to the thread of one event loop.
+    """The pool of one server process; its methods belong to the thread of one event loop.
+
+    Every process is an executor of its own. In an executor of several the death of one loses the work of all,
+    and one that is just being started then may be waited for without end (seen with Python 3.11).
 
     Args:
-        processes: how many; one a core by default.
+        processes: how many at most; one a core by default.
     """
 
     def __init__(self, processes: int | None = None) -> None:
-        self._processes = processes or os.cpu_count() or 1
-        self._made: ProcessPoolExecutor | None = None
-        self._turn = asyncio.Lock()
+        self._places = asyncio.Semaphore(processes or os.cpu_count() or 1)
+        self._second_try = asyncio.Lock()
+        self._idle: list[ProcessPoolExecutor] = []
+        self._made: set[ProcessPoolExecutor] = set()
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work`, which can be pickled like its arguments and its result.
 
-        Cancelling gives it up, but what was begun goes on, and what waits may still begin: name files to it
-        that it opens if they are there, never a descriptor, which may be another file by then.
+        Cancelling gives it up, but what was begun goes on: name files to it that it opens if they are there,
+        never a descriptor, which may be another file by then.
 
         Raises:
-            WorkLost: it killed its process, also when it was alone there.
+            WorkLost: it killed its process, also the second time.
         """
         call = functools.partial(work, *args, **kwargs)
-        executor = self._made = self._made or _executor(self._processes)
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, call)
+            return await self._run(call)
         except BrokenProcessPool:
-            if self._made is executor:
-                self._made = None
-            await asyncio.to_thread(
-                executor.shutdown
-            )  # its other processes still end: none writes what we do
-        return await self._alone(call)
+            async with self._second_try:
+                try:
+                    return await self._run(call, afresh=True)
+                except BrokenProcessPool as error:
+                    raise WorkLost("The process that did this died of it") from error
 
-    async def _alone(self, call: Callable[[], T]) -> T:
-        async with self._turn:
-            executor = _executor(1)
-            try:
-                return await asyncio.get_running_loop().run_in_executor(executor, call)
-            except BrokenProcessPool as error:
-                raise WorkLost("The process that did this died of it") from error
-            finally:
-                executor.shutdown(wait=False, cancel_futures=True)
+    async def _run(self, call: Callable[[], T], *, afresh: bool = False) -> T:
+        loop = asyncio.get_running_loop()
+        await self._places.acquire()
+        if self._idle and afresh:
+            self._forget(self._idle.pop()).shutdown(
+                wait=False
+            )  # what killed one process may have killed more
+        executor = self._idle.pop() if self._idle and not afresh else self._new()
+        try:
+            future = executor.submit(call)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            self._forget(executor)
+            self._places.release()
+            raise
+        except BaseException:
+            self._places.release()
+            raise
+
+        # Its place is taken until it is done, which may be after whoever asked has gone.
+        def done(_: Future[T]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._done, executor, future)
+
+        future.add_done_callback(done)
+        return await asyncio.wrap_future(future)
+
+    def _new(self) -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        made = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)
+        self._made.add(made)
+        return made
+
+    def _done(self, executor: ProcessPoolExecutor, future: Future[T]) -> None:
+        self._places.release()
+        if not future.cancelled() and isinstance(future.exception(), BrokenProcessPool):
+            self._forget(executor)
+        else:
+            self._idle.append(executor)
+
+    def _forget(self, executor: ProcessPoolExecutor) -> ProcessPoolExecutor:
+        self._made.discard(executor)
+        return executor
 
     def close(self) -> None:
         """Let what is under way end, drop what waits, and end the processes."""
-        if self._made is not None:
-            self._made.shutdown(cancel_futures=True)
-            self._made = None
-
-
-def _executor(processes: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent)
+        self._idle.clear()
+        while self._made:
+            self._made.pop().shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:
