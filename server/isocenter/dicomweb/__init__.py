@@ -29,6 +29,6 @@ routes: list[Route] = [
     *nonpatient.routes,
     *rendered.routes,
     *thumbnail.routes,
-    *uri.routes,
 ]
 routes += capabilities.routes_for(routes)
+routes += uri.routes  # a service of its own, beside the root that capabilities describe

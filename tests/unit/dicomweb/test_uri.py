@@ -163,3 +163,9 @@ def test_another_dataset_has_its_own(serve: Callable[..., Any]) -> None:
     web.store(file_of(image(RAMP)), path="/datasets/lab/dicom-web/studies")
     assert web.get("/datasets/lab/wado", params={"requestType": "WADO", **UIDS}).status_code == 200
     assert ask(web).status_code == 404
+
+
+def test_capabilities_below_the_root_do_not_name_it(ramp: Any) -> None:
+    paths = ramp.get("/dicom-web/openapi.json").json()["paths"]
+    assert "/studies/{study}/rendered" in paths
+    assert not [path for path in paths if "wado" in path]
