@@ -1,46 +1,24 @@
-"""Whole data sets in request and response bodies: DICOM JSON, and the Native DICOM Model in XML.
+"""Whole data sets in request bodies (PS3.18 8.7.3.2): DICOM JSON, or the Native DICOM Model in XML.
 
-PS3.18 8.7.3.2: JSON is an array of data sets, XML one part for each. For the services whose resources are
-data sets without bulk data (worklist); metadata of stored instances is sent by `metadata`.
+For the services whose resources are data sets without bulk data, such as worklists; instances are stored by
+`stow`. What is answered is `representation`'s.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from isocenter.dicom.xml_model import from_xml, to_xml
-from isocenter.dicomweb.handler import DICOM_JSON, JSON_TYPES, DicomwebHandler
-from isocenter.errors import BadRequest, NotAcceptable
-from isocenter.http.accept import MediaRange, parse_media_type
+from isocenter.dicom.xml_model import from_xml
+from isocenter.dicomweb.handler import DicomwebHandler
+from isocenter.dicomweb.representation import DICOM_JSON, DICOM_XML, JSON_TYPES, XML_TYPES, Representation
+from isocenter.errors import BadRequest
+from isocenter.http.accept import parse_media_type
 from isocenter.http.failures import UnsupportedMedia
-from isocenter.http.multipart import MultipartReader, MultipartWriter, PartData, PartStart
+from isocenter.http.multipart import MultipartReader, PartData, PartStart
 
-DICOM_XML = "application/dicom+xml"
-XML_TYPES = (DICOM_XML, "application/xml", "text/xml")
-Form = Literal["json", "multipart", "xml"]
 Json = dict[str, Any]
-
-
-def form_of(ranges: Sequence[MediaRange]) -> Form:
-    """The best form that the client takes.
-
-    Raises:
-        NotAcceptable: neither JSON nor XML.
-    """
-    for item in ranges:
-        media = item.media
-        if item.q <= 0:
-            continue
-        if media.name == "multipart/related":
-            if media.get("type", DICOM_XML).lower() in (DICOM_XML, "*/*"):
-                return "multipart"
-        elif any(media.covers(name) for name in JSON_TYPES):
-            return "json"
-        elif media.name in XML_TYPES:
-            return "xml"
-    raise NotAcceptable(f"This resource is {DICOM_JSON} or {DICOM_XML}", hint="send one of them in Accept")
 
 
 def parse(body: bytes, content_type: str) -> Json:
@@ -88,17 +66,8 @@ class DataSetHandler(DicomwebHandler):
         """The data set of the body. Raises UnsupportedMedia, BadRequest."""
         return parse(bytes(self._body), self.request.headers.get("Content-Type", ""))
 
-    def send_data_sets(self, found: Sequence[Json], form: Form) -> None:
+    def send_data_sets(self, found: Sequence[Json], form: Representation) -> None:
         """Answer with data sets."""
-        if form == "json":
-            self.write_json(found, media_type=DICOM_JSON)
-            return
-        if form == "xml" and len(found) == 1:
-            self.set_header("Content-Type", DICOM_XML)
-            self.write(to_xml(found[0]))
-            return
-        writer = MultipartWriter(DICOM_XML)
-        self.set_header("Content-Type", writer.content_type)
-        for document in found:
-            self.write(writer.head({"Content-Type": DICOM_XML}) + to_xml(document))
-        self.write(writer.tail())
+        self.set_header("Content-Type", form.content_type)
+        for piece in form.render([found]):
+            self.write(piece)

@@ -9,9 +9,6 @@ from isocenter.http.accept import MediaRange, parse_accept
 from isocenter.http.handler import Handler
 from isocenter.index.records import StoredInstance
 
-DICOM_JSON = "application/dicom+json"
-JSON_TYPES = (DICOM_JSON, "application/json")
-
 
 class DicomwebHandler(Handler):
     """What the services of PS3.18 share."""

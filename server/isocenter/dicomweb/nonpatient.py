@@ -18,11 +18,11 @@ from isocenter.dicom.matching import match_all
 from isocenter.dicom.non_patient import RESOURCES, RESULTS
 from isocenter.dicom.predicate import matches
 from isocenter.dicom.uids import EXPLICIT_LITTLE_ENDIAN, clean
-from isocenter.dicomweb.data_sets import DataSetHandler, Json, form_of
-from isocenter.dicomweb.handler import DICOM_JSON
+from isocenter.dicomweb.data_sets import DataSetHandler, Json
 from isocenter.dicomweb.media import ANY, DICOM
 from isocenter.dicomweb.parameters import Search, parse_search
 from isocenter.dicomweb.paths import ROOT
+from isocenter.dicomweb.representation import DICOM_JSON, choose
 from isocenter.dicomweb.store_answer import Result, failure, response_items
 from isocenter.errors import BadRequest, IsocenterError, NotAcceptable
 from isocenter.http.accept import parse_media_type
@@ -83,7 +83,7 @@ class NonPatientInstances(NonPatientHandler):
 
     async def get(self, **_path: str) -> None:
         """Answer with those that match, in the order in which they came; `[]` when none does."""
-        form = form_of(self.accepted())
+        form = choose(self.accepted())
         raw = self.request.query_arguments
         search = parse_search(
             {name: [one.decode("utf-8", "replace") for one in found] for name, found in raw.items()}
@@ -106,7 +106,7 @@ class OneNonPatientInstance(NonPatientHandler):
         self.add_header("Vary", "Accept")
         wanted = _file_wanted(self)
         if wanted is None:
-            self.send_data_sets([json.loads(found.json)], form_of(self.accepted()))
+            self.send_data_sets([json.loads(found.json)], choose(self.accepted(), single=True))
         elif wanted == "multipart":
             writer = MultipartWriter(DICOM)
             self.set_header("Content-Type", writer.content_type)

@@ -1,4 +1,4 @@
-"""Data sets in an answer (PS3.18 8.7.3.2): one DICOM JSON array, or a part of Native DICOM XML for each.
+"""Data sets in an answer (PS3.18 8.7.3.2): one DICOM JSON array, or Native DICOM XML, a part for each.
 
 Not here: the models themselves (`dicom.json_model`, `dicom.xml_model`), media types of files and pixels.
 """
@@ -17,7 +17,7 @@ from isocenter.http.multipart import MultipartWriter
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
 JSON_TYPES = (DICOM_JSON, "application/json")
-_XML_TYPES = frozenset({DICOM_XML, "application/xml", "text/xml"})
+XML_TYPES = frozenset({DICOM_XML, "application/xml", "text/xml"})
 
 DataSet = Mapping[str, Any] | bytes
 """A data set in the DICOM JSON model, or its JSON text."""
@@ -56,16 +56,32 @@ class XmlParts:
             held = bytearray()
             for data_set in batch:
                 held += self._writer.head({"Content-Type": DICOM_XML})
-                held += to_xml(json.loads(data_set) if isinstance(data_set, bytes) else data_set)
+                held += _xml(data_set)
             yield bytes(held)
         yield self._writer.tail()
 
 
-Representation = JsonArray | XmlParts
+class XmlDocument:
+    """The XML of the only data set, without parts around it."""
+
+    multipart = False
+    content_type = DICOM_XML
+
+    def render(self, batches: Iterable[Sequence[DataSet]]) -> Iterator[bytes]:
+        """The body, in one piece."""
+        (data_set,) = (one for batch in batches for one in batch)
+        yield _xml(data_set)
 
 
-def choose(ranges: Sequence[MediaRange]) -> Representation:
+Representation = JsonArray | XmlParts | XmlDocument
+
+
+def choose(ranges: Sequence[MediaRange], *, single: bool = False) -> Representation:
     """The representation that the client likes best; JSON where it does not mind.
+
+    Args:
+        ranges: what it accepts.
+        single: there is always one data set, which then goes without parts to whoever asks for XML plainly.
 
     Raises:
         NotAcceptable: it takes neither.
@@ -76,7 +92,7 @@ def choose(ranges: Sequence[MediaRange]) -> Representation:
         if any(item.media.covers(name) for name in JSON_TYPES) and (found := negotiate(ranges, JSON_TYPES)):
             return JsonArray(found)
         if _is_xml(item.media):
-            return XmlParts()
+            return XmlDocument() if single and item.media.name in XML_TYPES else XmlParts()
     raise NotAcceptable(
         f'This resource is {DICOM_JSON} or multipart/related; type="{DICOM_XML}"', hint="send one in Accept"
     )
@@ -84,8 +100,12 @@ def choose(ranges: Sequence[MediaRange]) -> Representation:
 
 def _is_xml(media: MediaType) -> bool:
     if media.name in ("multipart/related", "multipart/*"):
-        return media.get("type", DICOM_XML).lower() in (*_XML_TYPES, "*/*")
-    return media.name in _XML_TYPES
+        return media.get("type", DICOM_XML).lower() in (*XML_TYPES, "*/*")
+    return media.name in XML_TYPES
+
+
+def _xml(data_set: DataSet) -> bytes:
+    return to_xml(json.loads(data_set) if isinstance(data_set, bytes) else data_set)
 
 
 def _json(data_set: DataSet) -> bytes:

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from isocenter.dicom.matching import match_all
 from isocenter.dicom.uids import clean
-from isocenter.dicomweb.data_sets import DataSetHandler, form_of
+from isocenter.dicomweb.data_sets import DataSetHandler
 from isocenter.dicomweb.parameters import parse_search
 from isocenter.dicomweb.paths import ROOT
+from isocenter.dicomweb.representation import choose
 from isocenter.errors import BadRequest, IsocenterError
 from isocenter.security import Action
 from isocenter.worklist import documents, states
@@ -120,7 +121,7 @@ class Workitems(WorklistHandler):
 
     async def get(self, **_path: str) -> None:
         """Answer with the workitems that match, by scheduled start; `[]` when none does."""
-        form = form_of(self.accepted())
+        form = choose(self.accepted())
         search = parse_search(self.text_arguments())
         for text in search.warnings:
             self.warn(text)
@@ -164,7 +165,7 @@ class OneWorkitem(WorklistHandler):
 
     async def get(self, **_path: str) -> None:
         """Answer with the workitem, without its Transaction UID."""
-        form = form_of(self.accepted())
+        form = choose(self.accepted(), single=True)
         self.send_data_sets([await self.run(self.worklist.retrieve, self.workitem)], form)
 
     head = get
