@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from isocenter.archive.shared import Shared
 from isocenter.catalog.catalog import INSTANCES, Catalog
-from isocenter.errors import Damaged, NotFound
+from isocenter.errors import Damaged, NoSpace, NotFound, Unavailable
 from isocenter.index import Index
 from isocenter.objects import ObjectStore
 from isocenter.objects.durable import fsync_folder, make_folder
@@ -73,11 +73,14 @@ class Known:
         temporary = self._path(f"{dataset}-{uuid.uuid4().hex}").with_suffix(".new")
         with storage_errors("note a dataset"):
             make_folder(self._folder)
-            with open(temporary, "w") as file:
-                json.dump(asdict(note), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path(dataset))
+            try:
+                with open(temporary, "w") as file:
+                    json.dump(asdict(note), file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self._path(dataset))
+            finally:
+                temporary.unlink(missing_ok=True)
             fsync_folder(self._folder)
 
 
@@ -98,8 +101,11 @@ def recognise(dataset: str, index: Index, catalog: Catalog, known: Known, object
         raise Damaged(f"The index of the dataset {dataset} is lost", hint=_HINT)
     if not own.name:
         own = index.writer.identify(told.index if told else uuid.uuid4().hex)
-    if told is None or own.last_seq > told.seq:
+    if told is None:
         known.put(dataset, Note(own.name, own.last_seq))
+    elif own.last_seq > told.seq:
+        with suppress(Unavailable, NoSpace):  # later will do; a sweep must go on where the disk is full
+            known.put(dataset, Note(own.name, own.last_seq))
 
 
 def _has_objects(dataset: str, told: Note | None, known: Known, objects: ObjectStore) -> bool:
