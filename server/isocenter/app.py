@@ -140,6 +140,8 @@ def _make_folders(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(run / "metrics")  # read when they import metrics
+    # What libraries put into a temporary folder (DuckDB what memory does not hold) must not outlive a kill.
+    os.environ["TMPDIR"] = str(run / "scratch")
 
 
 def _facts(settings: Settings, sockets: Sockets, secret: str) -> dict[str, Any]:

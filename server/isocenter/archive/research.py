@@ -1,8 +1,9 @@
 """Research queries: a process of its own with a warm DuckDB and the decoded tail of each dataset.
 
-A worker asks over a local socket and gets Arrow record batches as they are made; whoever stops reading
+A worker asks over a pair of sockets and gets Arrow record batches as they are made; whoever stops reading
 stops the query's output, whoever closes it ends it. The process starts with the first question and again if
-it dies; it ends with its parent. What runs in it is in `questions`.
+it dies; it ends with its parent. Its end of each pair is handed over to it: a socket with a name in the file
+system would stay there when the parent is killed. What runs in it is in `questions`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,11 @@ import multiprocessing
 import os
 import pickle
 import queue
-import secrets
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from multiprocessing.connection import Client, Connection, Listener
-from pathlib import Path
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -180,16 +178,12 @@ class _Process:
     """One running query process and the connections to it that wait for use."""
 
     def __init__(self, make: MakesAnswering) -> None:
-        self._folder = tempfile.mkdtemp(prefix="isocenter-")
-        self._address = str(Path(self._folder) / "query")
-        self._key = secrets.token_bytes(32)
         self._idle: queue.LifoQueue[Connection] = queue.LifoQueue()
+        self._handing = threading.Lock()
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
         self._lifeline = ours
-        self._process = spawn.Process(
-            target=_serve, args=(make, self._address, self._key, theirs), name="isocenter-query", daemon=True
-        )
+        self._process = spawn.Process(target=_serve, args=(make, theirs), name="isocenter-query", daemon=True)
         self._process.start()
         theirs.close()
         if not ours.poll(_START_SECONDS) or not _is_ready(ours):
@@ -207,7 +201,18 @@ class _Process:
         try:
             return _Asking(self._idle.get_nowait(), self._idle)
         except queue.Empty:
-            return _Asking(Client(self._address, "AF_UNIX", self._key), self._idle)
+            return _Asking(self._hand_over(), self._idle)
+
+    def _hand_over(self) -> Connection:
+        """Our end of a new pair, whose other end the process has now."""
+        ours, theirs = multiprocessing.Pipe()
+        try:
+            with theirs, self._handing:
+                send_handle(self._lifeline, theirs.fileno(), self._process.pid)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
     def stop(self) -> None:
         """The process ends when its lifeline does; it is not waited for long."""
@@ -219,7 +224,6 @@ class _Process:
             self._process.kill()
             self._process.join()
         self._process.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _Asking:
@@ -279,25 +283,24 @@ def _error(body: bytes) -> Exception:
 # --- in the process -------------------------------------------------------------------------------------
 
 
-def _serve(make: MakesAnswering, address: str, key: bytes, lifeline: Connection) -> None:
+def _serve(make: MakesAnswering, lifeline: Connection) -> None:
     """Answer until the parent is gone."""
     answering = make()
-    listener = Listener(address, "AF_UNIX", authkey=key)
-    threading.Thread(target=_accept, args=(listener, answering), daemon=True).start()
     lifeline.send(True)
     with suppress(*_GONE):
-        lifeline.recv()
+        while True:
+            _accept(lifeline, answering)
     answering.close()
     os._exit(0)  # threads may still be asked something, and DuckDB's own teardown complains on standard error
 
 
-def _accept(listener: Listener, answering: Answering) -> None:
-    while True:
-        try:
-            connection = listener.accept()
-        except (*_GONE, multiprocessing.AuthenticationError):
-            continue
-        threading.Thread(target=_converse, args=(connection, answering), daemon=True).start()
+def _accept(lifeline: Connection, answering: Answering) -> None:
+    """Take one end of a pair; one that is lost, since too many files are open, hangs up on who asks."""
+    try:
+        connection = Connection(recv_handle(lifeline))
+    except RuntimeError:
+        return
+    threading.Thread(target=_converse, args=(connection, answering), daemon=True).start()
 
 
 def _converse(connection: Connection, answering: Answering) -> None:
