@@ -75,7 +75,7 @@ class Keeper:
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
         self._turns = {name: self._turns_of(dataset) for name, dataset in archive.datasets.items()}
         self._held_until: dict[str, float] = {}
-        self._sweep = Turn("sweep", UPKEEP, _always, archive.sweep)
+        self._sweep = Turn("sweep", UPKEEP, _always, self.sweep)
 
     async def run(self) -> None:
         """Look and work until cancelled; work under way is finished first."""
@@ -123,6 +123,13 @@ class Keeper:
                 holds_all = False
         if holds_all:
             self._take(self._sweep, "objects")
+
+    def sweep(self) -> None:
+        """Remove objects that nothing names, and with them whatever was derived of some object and kept."""
+        if self._archive.sweep().removed:
+            for path in (self._archive.data / "cache").glob("*/**/[!.]*"):
+                if path.is_file():
+                    path.unlink(missing_ok=True)
 
     def _holds(self, dataset: Dataset) -> bool:
         now = time.monotonic()

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from data_sets import EXPLICIT, data_set
 from index_objects import put
 
 from isocenter import keeper as keeper_module
-from isocenter.archive import Archive
+from isocenter.archive import Archive, Origin
 from isocenter.config import Settings
+from isocenter.dicom.levels import Level
 from isocenter.keeper import Keeper, Turn
 
 
@@ -77,3 +79,18 @@ def test_the_keeper_trims_the_change_log(tmp_path: Path) -> None:
             turn.last = -1e9
         keeper.look()
         assert len(reader.changes(0, 5000)) == 1000
+
+
+def test_what_was_derived_of_deleted_objects_goes_with_them(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data", catalog={"sweep_grace": 0.0})
+    with Archive.open(settings, query_process=False) as archive:
+        keeper, main = Keeper(archive), archive.datasets["main"]
+        main.store(data_set(SOPInstanceUID="1.2.3"), Origin("S"), EXPLICIT)
+        kept = archive.data / "cache" / "metadata" / "ab" / "abcd.gz"
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(b"what it says of a patient")
+        keeper.sweep()
+        assert kept.exists()
+        main.delete(Level.INSTANCE, "1.2.3")
+        keeper.sweep()
+        assert not kept.exists()
