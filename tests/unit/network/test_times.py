@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from raw_peer import (
@@ -140,13 +141,18 @@ async def test_a_peer_that_reads_slowly_but_steadily_is_borne():
                 self.association.respond(message, pending, bytes(1_000_000), final=False)
                 await asyncio.sleep(0.01)
 
-    async with acceptor(Limits(message=0.3, closing=0.2), service=Steady) as server:
+    async with acceptor(Limits(message=0.5, closing=0.2), service=Steady) as server:
         peer = await Peer.connect(server.port)
+        tcp = peer.writer.get_extra_info("socket")
+        tcp.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024
+        )  # else megabytes leave at a time, seldom
         await peer.associate()
         await peer.send(find())
-        for _ in range(60):
-            await peer.reader.readexactly(200_000)
-            await asyncio.sleep(0.015)
+        started = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < started + 1.2:
+            await peer.reader.readexactly(100_000)
+            await asyncio.sleep(0.01)
         assert not server.recorder.endings
 
 
