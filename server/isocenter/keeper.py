@@ -23,6 +23,7 @@ from isocenter.archive import Archive, Dataset
 from isocenter.child import Child
 from isocenter.config import Settings
 from isocenter.errors import IsocenterError
+from isocenter.objects import derived
 from isocenter.supervisor import Sockets
 from isocenter.worklist.workitems import Worklist
 
@@ -76,6 +77,8 @@ class Keeper:
         self._turns = {name: self._turns_of(dataset) for name, dataset in archive.datasets.items()}
         self._held_until: dict[str, float] = {}
         self._sweep = Turn("sweep", UPKEEP, _always, self.sweep)
+        cache, most = archive.settings.data / "cache" / "objects", archive.settings.cache.size
+        self._trim = Turn("trim", UPKEEP, _always, lambda: derived.trim(cache, most))
 
     async def run(self) -> None:
         """Look and work until cancelled; work under way is finished first."""
@@ -123,6 +126,7 @@ class Keeper:
                 holds_all = False
         if holds_all:
             self._take(self._sweep, "objects")
+        self._take(self._trim, "the cache")  # of this machine, whoever holds the leases
 
     def sweep(self) -> None:
         """Remove objects that nothing names, and with them whatever was derived of some object and kept."""
