@@ -19,6 +19,7 @@ import duckdb
 import idc_index_data
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pydicom
 from pydicom.data import get_testdata_file
 
@@ -170,6 +171,36 @@ def quick_batches(count: int, rows: int) -> Iterator[pa.RecordBatch]:
             waiting, held = [], 0
         if not count:
             return
+
+
+def copied(table: pa.Table, number: int, seq: int) -> pa.Table:
+    """The same rows as other instances of other studies of other patients, without `json`.
+
+    Args:
+        table: rows.
+        number: of the copy, which its UIDs and PatientIDs end in.
+        seq: sequence of the first row.
+    """
+    keys = {
+        "StudyInstanceUID": "_study_key",
+        "SeriesInstanceUID": "_series_key",
+        "SOPInstanceUID": "_sop_key",
+    }
+    for name in (*keys, "PatientID"):
+        texts = pc.dictionary_encode(table[name].combine_chunks())
+        others = [f"{text[:60]}.{number}" for text in texts.dictionary.to_pylist()]
+        table = _with(table, name, pa.array(others).take(texts.indices))
+        if name in keys:
+            made = pa.array([key_of(uid) for uid in others], pa.int64())
+            table = _with(table, keys[name], made.take(texts.indices))
+    table = _with(table, "_seq", pa.array(np.arange(seq, seq + table.num_rows, dtype=np.int64)))
+    table = _with(table, "json", pa.nulls(table.num_rows, pa.string()))
+    return pa.Table.from_batches([sort(table.combine_chunks().to_batches()[0])])
+
+
+def _with(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    number = table.schema.get_field_index(name)
+    return table.set_column(number, table.schema.field(number), column)
 
 
 def _series_table(one: dict[str, Any], document: dict[str, Any], seq: int, limit: int) -> pa.Table:

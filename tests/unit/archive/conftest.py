@@ -12,7 +12,6 @@ from isocenter.archive import Archive, Dataset
 from isocenter.config import IndexSettings, Settings
 
 OpenArchive = Callable[..., Archive]
-_names = itertools.count()
 
 ON_BOTH = {"test_flush", "test_verify"}
 """Modules whose tests run on PostgreSQL too: those where index and catalog meet."""
