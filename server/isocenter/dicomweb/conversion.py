@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from isocenter.dicom import transcode, uids
+from isocenter.dicom import making, uids
 from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.derived import DerivedFiles
 from isocenter.dicomweb.frame_files import local_path
@@ -62,7 +62,7 @@ async def open_file(context: Context, instance: StoredInstance, transfer_syntax:
     path = await local_path(context, instance)
     name = Derived(instance.sha256, f"object.{transfer_syntax}")
     arguments = (path, instance.data_set_offset, instance.transfer_syntax, transfer_syntax)
-    file = await context.shared(DerivedFiles).open(context, name, _convert, *arguments)
+    file = await context.shared(DerivedFiles).open(context, name, making.make_object, *arguments)
     try:
         head = await context.short(_head, context, instance, transfer_syntax)
     except BaseException:
@@ -86,11 +86,6 @@ async def open_nearest(context: Context, instance: StoredInstance, transfer_synt
         if file_syntax(stored, stored) != stored:
             raise
         return await open_file(context, instance, stored)
-
-
-def _convert(target: str, source: str, offset: int, transfer_syntax: str, wanted: str) -> None:
-    """In the pool."""
-    transcode.to_file(source, offset, transfer_syntax, wanted, target)
 
 
 def _head(context: Context, instance: StoredInstance, transfer_syntax: str) -> bytes:

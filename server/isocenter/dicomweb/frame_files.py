@@ -13,8 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from isocenter.dicom import compress, deflated, frames, pixels, uids
-from isocenter.dicom.frames import Frame, FrameTable
+from isocenter.dicom import frames, making, pixels, uids
+from isocenter.dicom.frames import FrameTable
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.pixels import Image
 from isocenter.dicomweb.derived import DerivedFiles
@@ -88,7 +88,7 @@ async def open_inflated(context: Context, instance: StoredInstance) -> BinaryIO:
     path = await local_path(context, instance)
     name = Derived(instance.sha256, "inflated")
     files = context.shared(DerivedFiles)
-    return await files.open(context, name, _inflate, path, instance.data_set_offset)
+    return await files.open(context, name, making.make_inflated, path, instance.data_set_offset)
 
 
 async def local_path(context: Context, instance: StoredInstance) -> str:
@@ -131,19 +131,4 @@ async def made_frame(
     else:
         path = await local_path(context, instance)
     name = Derived(instance.sha256, f"{number}.{wanted}")
-    return await files.read(context, name, _make_frame, path, located.image, frame, wanted)
-
-
-def _inflate(target: str, path: str, offset: int) -> None:
-    """In the pool."""
-    with open(path, "rb") as file, open(target, "w+b") as out:
-        deflated.inflate(file, offset, out)
-
-
-def _make_frame(target: str, path: str, image: Image, frame: Frame, wanted: str) -> None:
-    """In the pool."""
-    decoded = pixels.decode_at(path, image, frame, every_bit=True)
-    plain = wanted == uids.EXPLICIT_LITTLE_ENDIAN
-    made = decoded.tobytes() if plain else compress.encode(image, decoded, wanted)
-    with open(target, "r+b") as out:
-        out.write(made)
+    return await files.read(context, name, making.make_frame, path, located.image, frame, wanted)

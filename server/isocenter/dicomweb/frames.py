@@ -19,7 +19,7 @@ from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.frame_files import FrameTables, Located, made_frame, open_inflated
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.lookup import InstanceLookup
-from isocenter.dicomweb.media import OCTETS, FrameForm, Wanted, frame_form, wanted_forms
+from isocenter.dicomweb.media import ANY, OCTETS, FrameForm, Wanted, frame_form, wanted_forms
 from isocenter.dicomweb.paths import INSTANCE, ROOT
 from isocenter.errors import BadRequest, NotAcceptable, NotFound
 from isocenter.http.closing import ends_with_connection
@@ -58,16 +58,35 @@ class FramesHandler(DicomwebHandler):
     async def get(self, frames: str, **_path: str) -> None:
         """Send the frames asked for, in the order asked for."""
         numbers = frame_numbers(frames)
-        cut = await self._cut(wanted_forms(self.accepted(), OCTETS), numbers)
-        with cut.file:
-            try:
+        forms = wanted_forms(self.accepted(), OCTETS)
+        cut = await self._cut(forms, numbers)
+        try:
+            with cut.file:
                 await self._send(cut)
-            except CannotTranscode as error:
-                stored = cut.instance.transfer_syntax
-                hint = f"it is stored in transfer syntax {stored}: ask for transfer-syntax=*"
-                raise NotAcceptable(error.message, hint=hint) from error
+        except CannotTranscode as error:
+            await self._send_stored(cut, forms, error)
 
     head = get
+
+    async def _send_stored(self, cut: Cut, forms: list[Wanted], error: CannotTranscode) -> None:
+        """What cannot be decoded goes as it is stored, to who takes that.
+
+        Raises:
+            NotAcceptable: the client does not.
+            CannotTranscode: the answer has begun.
+        """
+        if self._headers_written:
+            raise error
+        stored = cut.instance.transfer_syntax
+        hint = f"it is stored in transfer syntax {stored}: ask for transfer-syntax=*"
+        try:
+            other = await self._cut([form for form in forms if form.transfer_syntax == ANY], cut.numbers)
+        except NotAcceptable:
+            raise NotAcceptable(error.message, hint=hint) from error
+        with other.file:
+            if other.form.work != "stored":
+                raise NotAcceptable(error.message, hint=hint) from error
+            await self._send(other)
 
     async def _cut(self, forms: list[Wanted], numbers: Sequence[int]) -> Cut:
         """All that comes before the first frame is made, in one thread."""

@@ -104,6 +104,18 @@ def test_damaged_pixels_are_an_error_and_no_cut_answer(web: Any) -> None:
     assert "transfer-syntax=*" in answer.json()["error"]["hint"]
 
 
+def test_frames_that_nobody_decodes_come_as_stored_to_who_takes_anything(web: Any) -> None:
+    path = stored(web, pydicom_file("JPGExtended.dcm"))  # 12 bits
+    for accept in ("*/*", "application/octet-stream, image/jpeg"):
+        answer = web.get(path + "/frames/1", headers={"Accept": accept})
+        assert answer.status_code == 200
+        assert b"image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.51" in (
+            answer.content + answer.headers["Content-Type"].encode()
+        )
+    refused = web.get(path + "/frames/1", headers={"Accept": "application/octet-stream"})
+    assert refused.status_code == 406
+
+
 @pytest.mark.parametrize(
     "name", ["MR_small_RLE.dcm", "693_J2KI.dcm", "SC_rgb_rle_2frame.dcm", "emri_small_RLE.dcm"]
 )
