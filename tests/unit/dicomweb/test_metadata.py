@@ -198,5 +198,6 @@ def test_metadata_of_what_is_not_there_is_404(web: Any, make: Make) -> None:
 
 def test_metadata_is_sent_also_where_it_cannot_be_kept(web: Any, make: Make) -> None:
     web.store(make(1), make(2))
-    (web.archive.data / "cache").write_text("in the way")
+    (web.archive.data / "cache").mkdir(exist_ok=True)
+    (web.archive.data / "cache" / "metadata").write_text("in the way")
     assert len(web.get(SERIES + "/metadata").json()) == 2
