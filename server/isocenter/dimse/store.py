@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future
+from functools import cache
+
+from prometheus_client import Counter
 
 from isocenter import metrics
 from isocenter.archive import Reception, Stored
@@ -130,6 +133,17 @@ def _answer(session: Session, message: Message, done: Future[Stored]) -> None:
 
 
 def _count(outcome: str, message: Message) -> None:
-    metrics.instances_received.labels("dimse", outcome).inc()
+    _received(outcome).inc()
     if isinstance(message.data, Storing):
-        metrics.bytes_received.labels("dimse").inc(message.data.size)
+        _bytes_received().inc(message.data.size)
+
+
+# Looking a labelled counter up takes as long as counting.
+@cache
+def _received(outcome: str) -> Counter:
+    return metrics.instances_received.labels("dimse", outcome)
+
+
+@cache
+def _bytes_received() -> Counter:
+    return metrics.bytes_received.labels("dimse")
