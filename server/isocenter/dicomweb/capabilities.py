@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from isocenter import __version__
-from isocenter.dicomweb.descriptions import WADL, openapi, tree_of, wadl
 from isocenter.dicomweb.handler import DicomwebHandler
+from isocenter.dicomweb.openapi import openapi
 from isocenter.dicomweb.paths import ROOT
+from isocenter.dicomweb.traits import WADL
+from isocenter.dicomweb.wadl import tree_of, wadl
 from isocenter.errors import NotAcceptable
 from isocenter.http.accept import negotiate
 from isocenter.http.application import Route

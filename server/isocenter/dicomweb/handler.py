@@ -9,6 +9,8 @@ from isocenter.http.accept import MediaRange, parse_accept
 from isocenter.http.handler import Handler
 from isocenter.index.records import StoredInstance
 
+_MOST_WARNED = 2000  # what a client sent is told back to it, but some take no longer headers than 8 KiB
+
 
 class DicomwebHandler(Handler):
     """What the services of PS3.18 share."""
@@ -38,7 +40,7 @@ class DicomwebHandler(Handler):
 
     def warn(self, text: str) -> None:
         """Add `Warning: 299` (PS3.18 8.3.4, RFC 7234 5.5)."""
-        plain = "".join(character if " " <= character <= "~" else "?" for character in text)
+        plain = "".join(character if " " <= character <= "~" else "?" for character in text[:_MOST_WARNED])
         self.add_header("Warning", f"299 {self.root}: {plain.strip(' ,')}")  # no header ends in a space
 
     async def instances(self, predicate: Predicate | None = None) -> list[StoredInstance]:

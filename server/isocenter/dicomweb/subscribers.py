@@ -21,7 +21,7 @@ from isocenter.archive import Dataset
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.paths import ROOT
 from isocenter.dicomweb.ups import AETITLE, ae_title
-from isocenter.errors import IsocenterError, Unavailable
+from isocenter.errors import BadRequest, IsocenterError, Unavailable
 from isocenter.http.addresses import cross_site
 from isocenter.http.admission import allowed_origin, identify
 from isocenter.http.context import Context
@@ -91,6 +91,9 @@ class Channel(WebSocketHandler, DicomwebHandler):
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Become a WebSocket."""
         ae_title(self.path_kwargs["aetitle"])
+        asked = [part.strip().lower() for part in self.request.headers.get("Connection", "").split(",")]
+        if self.request.headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in asked:
+            raise BadRequest("The event channel is a WebSocket", hint="open its ws:// URL")
         await WebSocketHandler.get(self, *args, **kwargs)
 
     def check_origin(self, origin: str) -> bool:

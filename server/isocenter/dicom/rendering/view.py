@@ -149,7 +149,7 @@ def parse_region(text: str) -> Region:
 
 def parse_quality(text: str) -> int:
     """1 to 100. Raises BadRequest."""
-    if not (text.isascii() and text.strip().isdecimal() and 1 <= int(text[:9]) <= 100):
+    if not (text.isascii() and text.strip().isdecimal() and len(text) < 10 and 1 <= int(text) <= 100):
         raise BadRequest(f"{text[:20]!r} is no quality", hint="quality is a whole number from 1 to 100")
     return int(text)
 
@@ -169,7 +169,7 @@ def parse_profile(text: str) -> str:
 
 def checked_size(name: str, text: str) -> int:
     """A number of pixels. Raises BadRequest."""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= LARGEST):
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 0 < int(text) <= LARGEST):
         raise BadRequest(f"{name} has a size of {text[:20]!r}", hint=f"a size is 1 to {LARGEST} pixels")
     return int(text)
 
