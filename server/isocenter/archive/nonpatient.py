@@ -1,7 +1,7 @@
 """Objects that belong to no patient: color palettes, hanging and procedure protocols, implant templates.
 
 They come over DICOMweb (PS3.18 chapter 12) and are kept whole in the dataset's index, in Explicit VR Little
-Endian. Not here: C-STORE, which refuses what has no study; rebuilding from objects, which has none of them.
+Endian; a rebuild carries them over from the old index. Not here: C-STORE, which refuses what has no study.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ is kept in `before-<time>/`. Killed in between, the next call goes on where it w
 opened meanwhile. The dataset must not be in use.
 
 Objects tell who sent them and when; so in the order of arrival and by the dataset's rule for conflicts the
-same instances win. What no object tells is lost: snapshots, worklists, adoptions of conflict objects, that
-bytes which had been replaced came again; and what was deleted, or rejected, and not swept yet comes back.
+same instances win. Worklist and non-patient instances, which no object tells, are carried over from the old
+index (`former`), or said to be lost where it cannot be read. Lost in any case: snapshots, the log of changes,
+adoptions of conflict objects, that bytes which had been replaced came again; and what was deleted, or
+rejected, and not swept yet comes back.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Literal
 from isocenter.archive import workplace
 from isocenter.archive.arrivals import Arrivals
 from isocenter.archive.flush import Flush
+from isocenter.archive.former import Former
 from isocenter.archive.from_catalog import FromCatalog
 from isocenter.archive.from_objects import FromObjects
 from isocenter.archive.keeping import CatalogLock
@@ -34,7 +37,7 @@ from isocenter.archive.shared import Shared
 from isocenter.archive.swap import swap
 from isocenter.catalog.catalog import INSTANCES, Catalog
 from isocenter.config import Settings
-from isocenter.errors import BadRequest, Damaged, IsocenterError, Unavailable
+from isocenter.errors import BadRequest, Damaged, Unavailable
 from isocenter.index import Index, drop_index, has_index, in_postgres
 from isocenter.objects import ObjectStore
 from isocenter.objects.faults import storage_errors
@@ -52,12 +55,18 @@ class Rebuilt:
         missing: objects that the catalog names and that are not there; their rows were left out.
         unreadable: objects that could not be read, with the reason. Nothing names them, and they stay.
         kept: the folder with what was there before; an index in PostgreSQL is in a schema named after it.
+        had_index: whether there was an old index, be it readable or not.
+        carried: rows that came from the old index, by table.
+        lost: what only the old index told and the new one does not, with the reason.
     """
 
     instances: int = 0
     missing: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     kept: Path | None = None
+    had_index: bool = False
+    carried: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
 
 
 def rebuild(
@@ -100,6 +109,7 @@ class _Rebuild:
         else:
             self.new = replace(place, folder=self.folder, index=str(self.folder / "index.db"))
         self.done = Rebuilt()
+        self.last_seq = 0
         self.shared = Shared(settings.data.absolute() / "objects", place.name).all()
         self.known = Known(settings.data.absolute() / "objects")
         try:
@@ -126,6 +136,7 @@ class _Rebuild:
             self.done.unreadable = dict.fromkeys(arrivals.unreadable(), "its head cannot be read")
             with self.new.open_index() as index:
                 index.writer.identify(self.told.index if self.told else uuid.uuid4().hex)
+                self._carry(index)
                 self._make(index, old, source, arrivals)
                 self.done.instances = index.reader.totals().instances
                 self._note_unreadable(index)
@@ -158,6 +169,18 @@ class _Rebuild:
                     file.flush()
                     os.fsync(file.fileno())
 
+    def _carry(self, index: Index) -> None:
+        """Carry over what only the old index tells, which is open no longer than that."""
+        with Former(self.place, self.told) as former:
+            carried = former.carry(index)
+            self.last_seq = former.last_seq()
+            self.done.had_index = former.exists
+        self.done.carried, self.done.lost = carried.rows, carried.lost
+        count = sum(carried.rows.values())
+        self.tell("rows of the old index", count, count)
+        if carried.lost:
+            self.tell("the old index cannot be read", 0, 0)
+
     def _make(self, index: Index, old: Catalog, source: Source, arrivals: Arrivals) -> None:
         charset = self.place.assume_charset
         objects = FromObjects(index, self.objects, arrivals, self.on_conflict, charset, self.shared)
@@ -182,16 +205,10 @@ class _Rebuild:
 
     def _highest(self, catalog: Catalog) -> int:
         """The highest sequence that was ever given out, as far as anything still tells."""
-        found = [self.told.seq if self.told else 0]
+        found = [self.told.seq if self.told else 0, self.last_seq]
         for table in catalog.tables():
             found.append(catalog.sequence(table, catalog.latest(table)) or 0)
             found.append(catalog.highest(table, catalog.latest(table)))
-        if has_index(self.place.index, dataset=self.place.name):
-            try:
-                with self.place.open_index() as index:
-                    found.append(index.reader.view(1 << 62).last_seq)
-            except (Damaged, IsocenterError):
-                self.tell("the old index cannot be read", 0, 0)
         return max(found)
 
     def _swap(self, source: Source) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from isocenter.archive import Archive
-from isocenter.archive.rebuild import rebuild
+from isocenter.archive.rebuild import Rebuilt, rebuild
 from isocenter.archive.verify import Report
 from isocenter.archive.verify import verify as verify_archive
 from isocenter.cli import output
@@ -60,7 +60,11 @@ def _print(report: Report) -> None:
 
 
 def reindex(settings: Settings, dataset: str, *, source: str, as_json: bool) -> int:
-    """Rebuild a dataset that nobody has open; exit code 1 if an object could not be read or is missing."""
+    """Rebuild a dataset that nobody has open.
+
+    Exit code 1 if an object could not be read or is missing, or if the old index is there and what only it
+    tells cannot be read.
+    """
     _require(settings)
     if source not in ("catalog", "objects"):
         raise BadRequest(f"No source {source!r}", hint="catalog (index only) or objects (index and catalog)")
@@ -73,13 +77,22 @@ def reindex(settings: Settings, dataset: str, *, source: str, as_json: bool) -> 
         output.tell_json(asdict(done))
     else:
         output.out.print(f"{done.instances} instances are in the new index", highlight=False)
+        if done.carried:
+            rows = ", ".join(f"{count} {table}" for table, count in done.carried.items())
+            output.out.print(f"Rows carried over from the old index: {rows}", highlight=False, soft_wrap=True)
         if done.kept:
             output.out.print(f"What was there before is in {done.kept}", style="dim", highlight=False)
-        for path in done.missing:
-            output.err.print(f"missing: {path}", highlight=False, soft_wrap=True, markup=False)
-        for path, reason in done.unreadable.items():
-            output.err.print(f"unreadable: {path}: {reason}", highlight=False, soft_wrap=True, markup=False)
-    return 1 if done.missing or done.unreadable else 0
+        for line in _told_of(done):
+            output.err.print(line, highlight=False, soft_wrap=True, markup=False)
+    return 1 if done.missing or done.unreadable or (done.lost and done.had_index) else 0
+
+
+def _told_of(done: Rebuilt) -> Iterator[str]:
+    """What is not as it should be, a line each."""
+    yield from (f"missing: {path}" for path in done.missing)
+    yield from (f"unreadable: {path}: {reason}" for path, reason in done.unreadable.items())
+    lost = "lost" if done.had_index else "lost, if there was any"
+    yield from (f"{lost}: {what}: {reason}" for what, reason in done.lost.items())
 
 
 def _require(settings: Settings) -> None:

@@ -7,6 +7,7 @@ catalog stay right together is told in `server/docs/architecture.md`.
 Not here: bytes of objects, every attribute of an instance (the catalog has them), who may do what.
 """
 
+from isocenter.index.carrying import carry
 from isocenter.index.group import GroupCommit
 from isocenter.index.opening import Index, open_index
 from isocenter.index.places import datasets_in, drop_index, exchange_indexes, has_index, in_postgres
@@ -36,6 +37,7 @@ __all__ = [
     "Tombstone",
     "View",
     "Writer",
+    "carry",
     "datasets_in",
     "drop_index",
     "exchange_indexes",

@@ -33,6 +33,14 @@ from isocenter.index.columns import Column as Attribute
 
 metadata = MetaData()
 
+ONLY_HERE: dict[str, tuple[str, ...]] = {
+    "worklist": ("workitem", "subscription", "workitem_event", "subscriber"),
+    "non-patient instances": ("nonpatient",),
+}
+"""The tables with what neither objects nor catalog tell, by what a user calls it: a rebuild carries their
+visible rows into the new index (`carrying`), those of one name all or none.  A new table of that kind is
+added here; its key is one column, and other tables name its rows by identity: a versioned `id` changes."""
+
 _VISIBLE = text("v1 IS NULL")
 _ENDED = text("v1 IS NOT NULL")
 _STRING = String().with_variant(String(collation="C"), "postgresql")

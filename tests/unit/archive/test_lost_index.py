@@ -12,9 +12,11 @@ from postgres_server import PostgresServer
 from rebuilding import FILES, lose_index, rebuild
 
 from isocenter.archive import Archive, Origin
+from isocenter.cli import upkeep
 from isocenter.config import IndexSettings, Settings
 from isocenter.dicom.levels import Level
 from isocenter.errors import Damaged, Unavailable
+from isocenter.index.schema import ONLY_HERE
 from isocenter.objects import HEAD_SIZE
 
 Open = Callable[[], Archive]
@@ -80,6 +82,19 @@ def test_an_index_older_than_its_objects_is_refused(settings: Settings, opened: 
             shutil.copy(tmp_path / file, folder / file)
     with pytest.raises(Damaged, match="older"):
         opened()
+
+
+def test_a_damaged_index_is_replaced_and_what_it_alone_told_said_to_be_lost(
+    settings: Settings, opened: Open, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened() as archive:
+        store(archive)
+    lose_index(settings)
+    (settings.data / "datasets/main/index.db").write_bytes(b"nothing of an index " * 500)
+    assert upkeep.reindex(settings, "main", source="objects", as_json=False) == 1
+    said = capsys.readouterr()
+    assert "3 instances" in said.out
+    assert all(f"lost: {what}: The index file is damaged" in said.err for what in ONLY_HERE)
 
 
 def test_the_index_of_another_archive_is_refused(settings: Settings, opened: Open, tmp_path: Path) -> None:
