@@ -18,7 +18,7 @@ from isocenter.dicomweb.media import OCTETS
 from isocenter.http.conditional import not_modified, tell_representation
 from isocenter.http.context import Context
 from isocenter.http.multipart import MultipartWriter
-from isocenter.http.ranges import if_range, parse_range
+from isocenter.http.ranges import ByteRange, if_range, parse_range
 from isocenter.http.stream import read_segments
 
 
@@ -177,6 +177,26 @@ async def send_parts(handler: DicomwebHandler, bodies: AsyncIterator[Body], medi
     async for body in bodies:
         handler.write(writer.head({"Content-Type": body.content_type, "Content-Location": body.location}))
         await _write(handler, body, 0, body.length)
+    handler.write(writer.tail())
+
+
+async def send_range(handler: DicomwebHandler, body: Body, wanted: ByteRange, media_type: str) -> None:
+    """Send a range of one value as the only part: what Range means for bulk data (PS3.18 2016b 6.5.5.2.1)."""
+    writer = MultipartWriter(media_type)
+    head = {
+        "Content-Type": body.content_type,
+        "Content-Location": body.location,
+        "Content-Range": wanted.content_range,
+    }
+    handler.set_status(206)
+    handler.set_header("Content-Type", writer.content_type)
+    handler.set_header("Content-Range", wanted.content_range)
+    handler.add_header("Vary", "Accept")
+    if handler.request.method == "HEAD":
+        await handler.flush()
+        return
+    handler.write(writer.head(head))
+    await _write(handler, body, wanted.start, wanted.length)
     handler.write(writer.tail())
 
 

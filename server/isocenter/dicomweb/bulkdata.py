@@ -51,6 +51,11 @@ class BulkdataHandler(BodySender):
             location = f"{url}/bulkdata?offset={each.offset}"
             yield form, StoredBody(file, segments, location, vr=each.vr, big_endian=each.big_endian)
 
+    def is_only(self, first: Body) -> bool:
+        """One value was asked for, and it is no list of frames."""
+        one = bool(self.path_kwargs.get("element")) or len(self.get_query_arguments("offset")) == 1
+        return one and super().is_only(first)
+
     def _forms(self, single: bool) -> list[Wanted]:
         """What the client takes. Who says no more than `*/*` gets one value bare: it can be had in ranges."""
         accepted = self.accepted()

@@ -15,7 +15,15 @@ from isocenter.dicom import encapsulated, pixels, uids
 from isocenter.dicom._windows import reader_of
 from isocenter.dicom.header import Header
 from isocenter.dicom.reencode import CannotTranscode
-from isocenter.dicomweb.bodies import Body, FrameBody, MadeBody, StoredBody, send_body, send_parts
+from isocenter.dicomweb.bodies import (
+    Body,
+    FrameBody,
+    MadeBody,
+    StoredBody,
+    send_body,
+    send_parts,
+    send_range,
+)
 from isocenter.dicomweb.frame_files import open_readable
 from isocenter.dicomweb.frames import Cut, each_frame, form_of, locate
 from isocenter.dicomweb.handler import DicomwebHandler
@@ -24,6 +32,7 @@ from isocenter.dicomweb.paths import INSTANCE, ROOT, SERIES, STUDY, Target
 from isocenter.errors import IsocenterError, NotAcceptable, NotFound
 from isocenter.http.closing import ends_with_connection
 from isocenter.http.context import Context
+from isocenter.http.ranges import ByteRange, if_range, parse_range
 from isocenter.index.records import StoredInstance
 
 _WORDS = {16: "OW", 32: "OL", 64: "OV"}
@@ -41,14 +50,27 @@ class BodySender(DicomwebHandler):
             bodies = self._all(found, path, stack)
             stack.push_async_callback(bodies.aclose)
             form, first, instance = await anext(bodies)
-            if form.multipart:
-                kind = form.media_type
-                await send_parts(self, _joined(first, bodies), kind)
-            else:
-                etag = f'"{instance.sha256[:32]}-{self.etag_part(first)}"'
+            etag = f'"{instance.sha256[:32]}-{self.etag_part(first)}"'
+            if not form.multipart:
                 await send_body(self, first, etag, instance.received)
+                return
+            wanted = self._range(first, etag) if one and self.is_only(first) else None
+            if wanted is not None:
+                await send_range(self, first, wanted, form.media_type)
+            else:
+                await send_parts(self, _joined(first, bodies), form.media_type)
 
     head = get
+
+    def is_only(self, first: Body) -> bool:
+        """Whether no other body follows the first; frames do."""
+        return not isinstance(first, FrameBody)
+
+    def _range(self, body: Body, etag: str) -> ByteRange | None:
+        """The range of a value that is asked for."""
+        if not if_range(self.request.headers.get("If-Range"), etag):
+            return None
+        return parse_range(self.request.headers.get("Range"), body.length)
 
     async def _all(
         self, found: list[StoredInstance], path: dict[str, str], stack: AsyncExitStack
