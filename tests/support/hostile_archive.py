@@ -40,7 +40,7 @@ class Place:
 def fill(web: LiveArchive) -> list[Place]:
     """Store files of many kinds; where they are."""
     raws = [pydicom_file(name) for name in FILES]
-    raws += [_written(one) for several in studies(slices=2).values() for one in several]
+    raws += [written(one) for several in studies(slices=2).values() for one in several]
     answer = web.store(*raws)
     assert answer.status_code in (200, 202), answer.text
     found = []
@@ -51,7 +51,8 @@ def fill(web: LiveArchive) -> list[Place]:
     return found
 
 
-def _written(one: Any) -> bytes:
+def written(one: Any) -> bytes:
+    """A data set as a file."""
     file = io.BytesIO()
     pydicom.dcmwrite(file, one, enforce_file_format=True)
     return file.getvalue()

@@ -15,6 +15,7 @@ from isocenter.dicom.reencode import CannotTranscode
 from isocenter.dicomweb.derived import DerivedFiles
 from isocenter.dicomweb.frame_files import local_path
 from isocenter.dicomweb.media import file_syntax
+from isocenter.http.closing import closed_on_error
 from isocenter.http.context import Context
 from isocenter.http.stream import read_segments
 from isocenter.index.records import StoredInstance
@@ -63,11 +64,8 @@ async def open_file(context: Context, instance: StoredInstance, transfer_syntax:
     name = Derived(instance.sha256, f"object.{transfer_syntax}")
     arguments = (path, instance.data_set_offset, instance.transfer_syntax, transfer_syntax)
     file = await context.shared(DerivedFiles).open(context, name, making.make_object, *arguments)
-    try:
+    with closed_on_error(file):
         head = await context.short(_head, context, instance, transfer_syntax)
-    except BaseException:
-        file.close()
-        raise
     return OpenedFile(instance, transfer_syntax, file, head, os.fstat(file.fileno()).st_size)
 
 

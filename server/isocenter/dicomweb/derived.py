@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from isocenter.errors import Unavailable
+from isocenter.http.closing import closed_on_error
 from isocenter.http.context import Context
 from isocenter.objects import derived
 from isocenter.objects.derived import Derived
@@ -66,7 +67,8 @@ class DerivedFiles:
     ) -> bytes:
         """The bytes of a file that is not large; see `open`."""
         file = await self.open(context, name, work, *arguments)
-        return await context.short(_read, file)
+        with closed_on_error(file):
+            return await context.short(_read, file)
 
     async def _made(
         self,

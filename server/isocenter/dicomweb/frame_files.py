@@ -18,6 +18,7 @@ from isocenter.dicom.frames import FrameTable
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.pixels import Image
 from isocenter.dicomweb.derived import DerivedFiles
+from isocenter.http.closing import closed_on_error
 from isocenter.http.context import Context
 from isocenter.index.records import StoredInstance
 from isocenter.objects.derived import Derived
@@ -77,10 +78,12 @@ async def open_readable(context: Context, instance: StoredInstance) -> tuple[Bin
     """A file in which offsets of the metadata hold, and its header; a deflated data set is inflated."""
     if not uids.is_deflated(instance.transfer_syntax):
         file = await context.short(context.archive.objects.open, instance.object)
-        return file, await context.short(read_header, file)
+        with closed_on_error(file):
+            return file, await context.short(read_header, file)
     file = await open_inflated(context, instance)
     plain = uids.EXPLICIT_LITTLE_ENDIAN
-    return file, await context.short(lambda: read_header(file, transfer_syntax=plain))
+    with closed_on_error(file):
+        return file, await context.short(lambda: read_header(file, transfer_syntax=plain))
 
 
 async def open_inflated(context: Context, instance: StoredInstance) -> BinaryIO:

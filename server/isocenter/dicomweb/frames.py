@@ -22,7 +22,7 @@ from isocenter.dicomweb.lookup import InstanceLookup
 from isocenter.dicomweb.media import ANY, OCTETS, FrameForm, Wanted, frame_form, wanted_forms
 from isocenter.dicomweb.paths import INSTANCE, ROOT
 from isocenter.errors import BadRequest, NotAcceptable, NotFound
-from isocenter.http.closing import ends_with_connection
+from isocenter.http.closing import closed_on_error, ends_with_connection
 from isocenter.http.conditional import not_modified, tell_representation
 from isocenter.http.context import Context
 from isocenter.http.multipart import MultipartWriter
@@ -41,6 +41,10 @@ class Cut:
     form: FrameForm
     numbers: Sequence[int]
     first: bytes | None
+
+    def close(self) -> None:
+        """Close the object."""
+        self.file.close()
 
     @property
     def etag(self) -> str:
@@ -94,7 +98,8 @@ class FramesHandler(DicomwebHandler):
         if isinstance(found, Cut):
             return found
         file = await open_inflated(self.context, found)
-        return await self.context.short(self._begin_in, file, found, forms, numbers)
+        with closed_on_error(file):
+            return await self.context.short(self._begin_in, file, found, forms, numbers)
 
     def _begin(self, forms: list[Wanted], numbers: Sequence[int]) -> Cut | StoredInstance:
         instance = self.context.shared(InstanceLookup).of(self.dataset(), self.target)

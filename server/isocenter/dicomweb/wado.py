@@ -8,6 +8,7 @@ Not here: metadata, frames, bulk data, rendering.
 from __future__ import annotations
 
 import asyncio
+import re
 from array import array
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, closing
@@ -148,7 +149,7 @@ class RetrieveHandler(DicomwebHandler):
         if self._known(plan):
             return
         name = next(reversed(self.target.uids.values()), "files")
-        plain = "".join(character if character.isalnum() or character in ".-" else "_" for character in name)
+        plain = re.sub("[^A-Za-z0-9.-]", "_", name)
         self.set_header("Content-Type", ZIP)
         self.set_header("Content-Disposition", f'attachment; filename="{plain[:80]}.zip"')
         if self.request.method == "HEAD":

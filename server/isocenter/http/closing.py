@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TypeVar, cast
 
 from tornado.iostream import StreamClosedError
 
 from isocenter.http.handler import Handler
 
 M = TypeVar("M", bound=Callable[..., Coroutine[Any, Any, None]])
+
+
+@contextmanager
+def closed_on_error(file: BinaryIO) -> Iterator[None]:
+    """Close a file that is to be handed on when that fails, or when the request ends before."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def ends_with_connection(method: M) -> M:

@@ -6,9 +6,9 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from isocenter.config import Settings
 from isocenter.pool import ProcessPool
@@ -95,5 +95,17 @@ class Context:
 
 
 async def _in(executor: Executor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    bound = functools.partial(work, *args, **kwargs)
-    return await asyncio.get_running_loop().run_in_executor(executor, bound)
+    given = executor.submit(functools.partial(work, *args, **kwargs))
+    try:
+        return await asyncio.wrap_future(given)
+    except asyncio.CancelledError:
+        given.add_done_callback(_drop)
+        raise
+
+
+def _drop(given: Future[Any]) -> None:
+    """Close what a thread opened for a request that has ended meanwhile: nobody else would."""
+    if not given.cancelled() and given.exception() is None:
+        close = getattr(given.result(), "close", None)
+        if callable(close):
+            close()
