@@ -16,7 +16,10 @@ import pytest
 Make = Callable[..., bytes]
 MIB = 1024 * 1024
 ALLOWED = 60 * MIB
-SIZE = 200 * MIB
+SIZE = 300 * MIB
+FRAME = 2 * MIB
+# The value of an element has less than 4 GiB (PS3.5 7.1.1).
+SIZES = [pytest.param(SIZE, id="300 MB"), pytest.param(4094 * MIB, id="4 GB", marks=pytest.mark.slow)]
 
 
 class Peak:
@@ -37,12 +40,14 @@ class Peak:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def upload(make: Make, *, pause: float = 0) -> Iterator[bytes]:
-    """A multipart body with one instance of 200 MB, as it is made."""
-    head = make(1, Rows=1024, Columns=1024, NumberOfFrames="100", BitsAllocated=16, pixels=b"12345678")
+def upload(make: Make, *, size: int = SIZE, pause: float = 0) -> Iterator[bytes]:
+    """A multipart body with one large instance, as it is made."""
+    shape = {"Rows": 1024, "Columns": 1024, "NumberOfFrames": str(size // FRAME)}
+    stored = {"BitsAllocated": 16, "BitsStored": 16, "SamplesPerPixel": 1, "PixelRepresentation": 0}
+    head = make(1, **shape, **stored, PhotometricInterpretation="MONOCHROME2", pixels=b"12345678")
     at = head.rindex(b"\x08\0\0\0" + b"12345678")
-    yield b"--here\r\nContent-Type: application/dicom\r\n\r\n" + head[:at] + SIZE.to_bytes(4, "little")
-    for _ in range(SIZE // MIB):
+    yield b"--here\r\nContent-Type: application/dicom\r\n\r\n" + head[:at] + size.to_bytes(4, "little")
+    for _ in range(size // MIB):
         yield bytes(MIB)
         if pause:
             time.sleep(pause)
@@ -77,26 +82,38 @@ def test_large_bulk_data_passes_through_little_memory(web: Any, make: Make) -> N
 HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=here'}
 
 
-def test_a_large_object_passes_through_little_memory(web: Any, make: Make) -> None:
+OCTETS = "application/octet-stream"
+STUDY, INSTANCE = "/dicom-web/studies/1.2.3", "/dicom-web/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
+WAYS = [
+    (INSTANCE, "application/dicom"),
+    (INSTANCE, 'multipart/related; type="application/dicom"'),
+    (STUDY, 'multipart/related; type="application/dicom"'),
+    (STUDY, "application/zip"),
+    (INSTANCE + "/bulkdata/PixelData", OCTETS),
+    (INSTANCE + "/bulkdata/PixelData", f'multipart/related; type="{OCTETS}"'),
+    (STUDY + "/bulkdata", f'multipart/related; type="{OCTETS}"'),
+    (INSTANCE + "/pixeldata", OCTETS),
+    (INSTANCE + "/frames/{frames}", f'multipart/related; type="{OCTETS}"'),
+]
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_large_object_passes_through_little_memory(web: Any, make: Make, size: int) -> None:
     web.store(make(2))
     with Peak() as storing:
-        answer = web.post("/dicom-web/studies", data=upload(make), headers=HEADERS)
+        answer = web.web.post(
+            web.url + "/dicom-web/studies", data=upload(make, size=size), headers=HEADERS, timeout=1200
+        )
     assert answer.status_code == 200, answer.text
     assert storing.grown < ALLOWED, f"storing took {storing.grown // MIB} MiB"
-    path = "/dicom-web/studies/1.2.3/series/1.2.3.1/instances/1.2.3.1.1"
-    for end, accept in [
-        ("", "application/dicom"),
-        ("", "multipart/related; type=application/dicom"),
-        ("", "application/dicom; transfer-syntax=1.2.840.10008.1.2.1.99"),
-        ("", "application/zip"),
-        ("/pixeldata", "application/octet-stream"),
-        ("/bulkdata", "multipart/related"),
-    ]:
-        least = 0 if accept.endswith(".99") else SIZE
-        with Peak() as fetching, web.get(path + end, headers={"Accept": accept}, stream=True) as answer:
-            assert answer.status_code == 200
-            assert sum(len(piece) for piece in answer.iter_content(MIB)) >= least
-        assert fetching.grown < ALLOWED, f"fetching took {fetching.grown // MIB} MiB"
+    every = ",".join(str(number) for number in range(1, size // FRAME + 1))
+    for path, accept in WAYS:
+        url = path.format(frames=every)
+        with Peak() as fetching, web.get(url, headers={"Accept": accept}, stream=True) as answer:
+            assert answer.status_code == 200, answer.text
+            assert sum(len(piece) for piece in answer.iter_content(MIB)) >= size, (path, accept)
+        assert fetching.grown < ALLOWED, f"{path} as {accept} took {fetching.grown // MIB} MiB"
 
 
 def test_a_client_that_does_not_read_takes_no_memory_and_no_thread(web: Any, make: Make) -> None:
@@ -108,9 +125,7 @@ def test_a_client_that_does_not_read_takes_no_memory_and_no_thread(web: Any, mak
         for _ in range(20):
             slow.append(socket.create_connection(("127.0.0.1", web.port)))
             slow[-1].sendall(request)
-        began = time.perf_counter()
         assert len(web.search("/studies")) == 1
-        assert time.perf_counter() - began < 5
         time.sleep(0.5)
     assert waiting.grown < 20 * 8 * MIB
     for one in slow:
