@@ -59,6 +59,7 @@ class Fuzzed:
     places: list[Place]
     operations: dict[str, Any]
     takes: dict[str, list[str]]
+    document: Any
 
     def ask(self, label: str, data: st.DataObject) -> requests.Response:
         """Send one request of an operation (`GET /studies`), drawn from `data`."""
@@ -73,6 +74,15 @@ class Fuzzed:
             kind = data.draw(st.sampled_from(self.takes[label]))
             told["data"], told["headers"]["Content-Type"] = data.draw(_body(kind))
         return requests.request(**told, timeout=60, allow_redirects=False)
+
+    def is_described(self, label: str, answer: requests.Response) -> bool:
+        """Whether status and media type of a success are among those that the description names."""
+        method, path = label.split(" ")
+        told = self.document["paths"][path][method.lower()]["responses"].get(str(answer.status_code))
+        if told is None or not answer.content:
+            return told is not None
+        kinds = {kind.partition(";")[0] for kind in told.get("content", {})}
+        return answer.headers["Content-Type"].partition(";")[0] in kinds
 
     def _lead(self, case: Any, data: st.DataObject) -> None:
         """Mostly name what is there; what is deleted was stored for it."""
@@ -108,7 +118,7 @@ def fuzzed(web: LiveArchive) -> Fuzzed:
     schema = schemathesis.openapi.from_dict(described, config=SchemathesisConfig.from_dict({}))
     schema.config.base_url = web.url + "/dicom-web"
     found = {one.ok().label: one.ok() for one in schema.get_all_operations()}
-    return Fuzzed(web, places, found, takes)
+    return Fuzzed(web, places, found, takes, document)
 
 
 def _without_files(document: Any) -> tuple[Any, dict[str, list[str]]]:

@@ -49,6 +49,7 @@ _ONE = (JSON, "application/dicom+xml")
 _NON_PATIENT = rf"/({'|'.join(RESOURCES)})"
 _VIEW = ("viewport", "window", "quality", "annotation", "iccprofile")
 _PICTURES = ("image/jpeg", "image/png", "image/gif", 'multipart/related; type="image/jpeg"')
+_DOCUMENTS = ("text/html", "application/pdf", "video/mp4")
 _OCTETS = (f'multipart/related; type="{OCTETS}"', OCTETS)
 _IF_CHANGED = ("If-None-Match", "If-Modified-Since")
 _RANGES = (*_IF_CHANGED, "Range", "If-Range")
@@ -70,7 +71,11 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
         r"/metadata",
         Traits(("includefield",), gives=_BOTH, status=(200, 304), headers=_IF_CHANGED),
     ),
-    ("GET", r"/rendered", Traits(_VIEW, gives=_PICTURES, status=(200, 206, 304), headers=_RANGES)),
+    (
+        "GET",
+        r"/rendered",
+        Traits(_VIEW, gives=(*_PICTURES, *_DOCUMENTS), status=(200, 206, 304), headers=_RANGES),
+    ),
     ("GET", r"/thumbnail", Traits(("viewport",), gives=_PICTURES, status=(200, 304), headers=_IF_CHANGED)),
     ("GET", r"/frames/\{frames\}", Traits(gives=_OCTETS, status=(200, 206, 304), headers=_RANGES)),
     ("GET", r"/pixeldata", Traits(gives=_OCTETS, status=(200, 206, 304), headers=_RANGES)),
@@ -85,7 +90,7 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
         r"(/\{study\}|/\{series\}|/\{instance\})",
         Traits(
             ("names", "dicomdir"),
-            gives=(*_FILES, "application/zip"),
+            gives=(*_FILES, *_OCTETS, "application/zip"),
             status=(200, 206, 304),
             headers=_RANGES,
         ),
@@ -94,6 +99,7 @@ _TRAITS: tuple[tuple[str, str, Traits], ...] = (
     ("POST", _NON_PATIENT + r"(/\{uid\})?", Traits(takes=_FILES, gives=(JSON,))),
     ("DELETE", _NON_PATIENT + r"/\{uid\}", Traits(status=(204,))),
     ("GET", _NON_PATIENT + r"/\{uid\}", Traits(gives=(JSON, XML, *_FILES))),
+    ("GET", r"/dicom-web", Traits(gives=(WADL, "application/json"))),
     ("GET", r"/openapi\.json", Traits(gives=("application/json",))),
 )
 

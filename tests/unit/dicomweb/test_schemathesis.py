@@ -43,7 +43,9 @@ def answered(archive: Fuzzed, label: str, data: st.DataObject) -> None:
     answer = archive.ask(label, data)
     assert answer.status_code < 500, f"{answer.request.method} {answer.request.url}: {answer.text}"
     kind = answer.headers.get("Content-Type", "")
-    if answer.status_code >= 400 and "dicom" not in kind:
+    if answer.status_code < 400:
+        assert archive.is_described(label, answer), f"{answer.status_code} {kind}"
+    elif "dicom" not in kind:
         told = answer.json()["error"]
         assert told["code"], told["message"]
 
