@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import ipaddress
@@ -11,17 +12,22 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isocenter import __version__
 from isocenter.child import Child, log_to_standard_error
 from isocenter.config import Settings
 from isocenter.connection_file import published
-from isocenter.errors import Forbidden
+from isocenter.errors import Forbidden, IsocenterError
 from isocenter.pool import ProcessPool
 from isocenter.security import Tokens, digest_of, new_secret
 from isocenter.state import open_state
 from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
+
+if TYPE_CHECKING:
+    from isocenter.archive import Archive
+
+_WARM_UP_AFTER = 5.0
 
 log = logging.getLogger("isocenter")
 
@@ -99,7 +105,18 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         dimse = DimseServer(archive, settings, pool=pool, scratch=scratch, authenticate=by_token(tokens))
         stack.push_async_callback(dimse.stop)
         dimse.listen(sockets.dicom, sockets.dicom_tls)
+        warming = asyncio.create_task(_warm_up(archive))
+        stack.callback(warming.cancel)
         yield
+
+
+async def _warm_up(archive: Archive) -> None:
+    """Start the query process when the rush of the start is over: the first viewer would wait for it."""
+    await asyncio.sleep(_WARM_UP_AFTER)
+    try:
+        await asyncio.to_thread(archive.warm_up)
+    except IsocenterError as error:
+        log.warning("The query process did not start ahead of the first question: %s", error)
 
 
 def _check_exposure(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """C-STORE of 0.5 MB CT images: Isocenter, Orthanc and a bare loop, in one run, sent by DCMTK's dcmsend.
 
-Both servers sync to disk as shipped. Nagle's algorithm is on (as shipped) or off at both ends.
+Both servers sync to disk as shipped. Nagle's algorithm is on (as shipped) or off at both ends. What was
+stored stays until the end: for half a minute after many files were deleted ext4 makes new ones slowly.
 """
 
 from __future__ import annotations
@@ -38,16 +39,17 @@ def rate(port: int, title: str, files: Sequence[Path], associations: int, env: d
     return len(files) / together([dcmsend(port, title, share) for share in shares], env=env)
 
 
-def ours(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+def ours(folder: Path, files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
     """Files a second into a fresh Isocenter."""
-    with server() as running:
+    with server(folder) as running:
         warm_up(running.dicom_port, running.ae_title, files[:WARM])
         return rate(running.dicom_port, running.ae_title, files[WARM:], associations, env)
 
 
-def theirs(files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+def theirs(folder: Path, files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
     """Files a second into a fresh Orthanc."""
-    with orthanc(env) as running:
+    folder.mkdir()
+    with orthanc(env, keep=folder) as running:
         warm_up(running.dicom_port, "ORTHANC", files[:WARM])
         measured = rate(running.dicom_port, "ORTHANC", files[WARM:], associations, env)
         assert running.count() == len(files)
@@ -66,14 +68,14 @@ def main() -> int:
             ("1 association, as shipped", files[:SHIPPED_COUNT], 1, {}, "10"),
             ("8 associations, Nagle off", files, PARALLEL, NAGLE_OFF, "2.5"),
         )
-        for what, some, associations, env, reach in cases:
-            mine = ours(some, associations, env)
+        for number, (what, some, associations, env, reach) in enumerate(cases):
+            mine = ours(folder / f"ours-{number}", some, associations, env)
             if associations == 1 and env:
                 rows.append(Row(f"C-STORE, {what}", mine, "files/s", "bare loop", mine / bare, "0.6"))
             if ORTHANC is None:
                 rows.append(Row(f"C-STORE, {what}", mine, "files/s", "(Orthanc is not installed)"))
                 continue
-            other = theirs(some, associations, env)
+            other = theirs(folder / f"theirs-{number}", some, associations, env)
             rows.append(
                 Row(f"C-STORE, {what}", mine, "files/s", f"Orthanc ({other:.0f})", mine / other, reach)
             )

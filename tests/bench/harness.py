@@ -127,11 +127,15 @@ class Orthanc:
 
 
 @contextlib.contextmanager
-def orthanc(env: dict[str, str] | None = None, **more: Any) -> Iterator[Orthanc]:
-    """Orthanc as Debian ships it: fresh SQLite index, default synchronisation, no plugins."""
+def orthanc(env: dict[str, str] | None = None, *, keep: Path | None = None, **more: Any) -> Iterator[Orthanc]:
+    """Orthanc as Debian ships it: fresh SQLite index, default synchronisation, no plugins.
+
+    Its files are in `keep`, which stays, or in a temporary folder.
+    """
     if ORTHANC is None:
         raise RuntimeError("Orthanc is not installed: apt-get install orthanc")
-    with tempfile.TemporaryDirectory(prefix="orthanc-") as folder:
+    with contextlib.ExitStack() as stack:
+        folder = keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="orthanc-"))
         http, dicom = free_port(), free_port()
         settings = {
             "Name": "bench",

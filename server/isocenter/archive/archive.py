@@ -19,6 +19,7 @@ from isocenter.archive.research import Asks, Here, Research
 from isocenter.archive.shared import Shared
 from isocenter.archive.verify import Progress, Report, verify
 from isocenter.config import Settings
+from isocenter.dicom.predicate import Equal
 from isocenter.objects import LocalStore, ObjectStore
 from isocenter.objects.sweep import Swept, sweep
 
@@ -123,8 +124,12 @@ class Archive:
         return verify(self, repair=repair, digests=digests, progress=progress)
 
     def warm_up(self) -> None:
-        """Start the query process before it is asked, which otherwise takes the first question a second."""
-        self._research.start()
+        """Start the query process, and ask it what has no answer: the first who asks would wait for both.
+
+        Raises Unavailable when it does not start.
+        """
+        for _ in self.datasets["main"].metadata(Equal(("StudyInstanceUID",), "0")):
+            pass
 
     def close(self) -> None:
         """Store what was received, then close everything. Once is enough."""

@@ -104,9 +104,10 @@ class Research:
         self._make = make
         self._mutex = threading.Lock()
         self._process: _Process | None = None
+        self._closed = False
 
     def start(self) -> None:
-        """Start the process, if it is not running."""
+        """Start the process, if it is not running. Raises Unavailable after `close`."""
         self._running()
 
     def ask(self, question: dict[str, Any]) -> Any:
@@ -133,6 +134,7 @@ class Research:
     def close(self) -> None:
         """End the process."""
         with self._mutex:
+            self._closed = True
             process, self._process = self._process, None
         if process is not None:
             process.stop()
@@ -160,6 +162,8 @@ class Research:
 
     def _running(self) -> _Process:
         with self._mutex:
+            if self._closed:
+                raise Unavailable("The archive is closed")
             if self._process is None or not self._process.is_alive():
                 if self._process is not None:
                     self._process.stop()

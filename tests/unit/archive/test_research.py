@@ -80,3 +80,11 @@ def test_a_real_archive_is_asked_through_it(open_archive: OpenArchive) -> None:
         main.table(Level.INSTANCE, None, ["SliceThicknes"])
     with main.sql("SELECT count(*) AS n FROM instances") as reader:
         assert reader.read_all().to_pylist() == [{"n": 10}]
+
+
+def test_no_process_starts_after_the_end(research: Research) -> None:
+    research.close()
+    with pytest.raises(Unavailable, match="closed"):
+        research.start()
+    with pytest.raises(Unavailable, match="closed"):
+        research.ask({"kind": "echo"})
