@@ -15,10 +15,10 @@ from isocenter.dicom.reencode import turned
 from isocenter.dicomweb.frames import Cut, each_frame
 from isocenter.dicomweb.handler import DicomwebHandler
 from isocenter.dicomweb.media import OCTETS
-from isocenter.http.conditional import not_modified, tell_representation
+from isocenter.http.conditional import not_modified, tell_range, tell_representation
 from isocenter.http.context import Context
 from isocenter.http.multipart import MultipartWriter
-from isocenter.http.ranges import ByteRange, if_range, parse_range
+from isocenter.http.ranges import ByteRange
 from isocenter.http.stream import read_segments
 
 
@@ -153,15 +153,7 @@ async def send_body(handler: DicomwebHandler, body: Body, etag: str, received: i
     tell_representation(handler, etag, received)
     if not_modified(handler):
         return
-    start, length = 0, body.length
-    if if_range(handler.request.headers.get("If-Range"), etag):
-        wanted = parse_range(handler.request.headers.get("Range"), length)
-        if wanted is not None:
-            handler.set_status(206)
-            handler.set_header("Content-Range", wanted.content_range)
-            start, length = wanted.start, wanted.length
-    handler.set_header("Accept-Ranges", "bytes")
-    handler.set_header("Content-Length", str(length))
+    start, length = tell_range(handler, body.length, etag)
     if handler.request.method != "HEAD":
         await _write(handler, body, start, length)
 

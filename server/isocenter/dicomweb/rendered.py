@@ -33,9 +33,8 @@ from isocenter.dicomweb.pictures import (
 from isocenter.dicomweb.viewing import Asked, Form, form_of, not_acceptable, parse_rendered
 from isocenter.errors import IsocenterError, NotAcceptable, NotFound, UnreadableObject
 from isocenter.http.closing import ends_with_connection
-from isocenter.http.conditional import not_modified, tell_representation
+from isocenter.http.conditional import not_modified, tell_range, tell_representation
 from isocenter.http.multipart import MultipartWriter
-from isocenter.http.ranges import if_range, parse_range
 from isocenter.http.stream import read_segments, send_pieces
 from isocenter.index.records import StoredInstance
 
@@ -101,15 +100,7 @@ class PictureSender(DicomwebHandler):
         if content_type.partition(";")[0] in _READ:
             self.set_header("Content-Security-Policy", _SANDBOX)
         body = StoredBody(file, segments, "", content_type)
-        start, length = 0, body.length
-        if etag is not None and if_range(self.request.headers.get("If-Range"), etag):
-            wanted = parse_range(self.request.headers.get("Range"), length)
-            if wanted is not None:
-                self.set_status(206)
-                self.set_header("Content-Range", wanted.content_range)
-                start, length = wanted.start, wanted.length
-        self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Content-Length", str(length))
+        start, length = tell_range(self, body.length, etag)
         if self.request.method != "HEAD":
             async for piece in body.pieces(self.context, start, length):
                 self.write(piece)

@@ -25,9 +25,8 @@ from isocenter.dicomweb.media import DICOM, OCTETS, Wanted, file_syntax, wanted_
 from isocenter.dicomweb.zipped import ZIP, zip_pieces
 from isocenter.errors import NotAcceptable
 from isocenter.http.closing import ends_with_connection
-from isocenter.http.conditional import not_modified, tell_representation
+from isocenter.http.conditional import not_modified, tell_range, tell_representation
 from isocenter.http.multipart import MultipartWriter
-from isocenter.http.ranges import if_range, parse_range
 from isocenter.http.stream import send_pieces
 from isocenter.index.records import StoredInstance
 
@@ -177,15 +176,7 @@ class RetrieveHandler(DicomwebHandler):
             if not_modified(self):
                 return
             self.set_header("Content-Type", _headers(plan, file.transfer_syntax)["Content-Type"])
-            start, length = 0, file.size
-            if if_range(self.request.headers.get("If-Range"), etag):
-                wanted = parse_range(self.request.headers.get("Range"), file.size)
-                if wanted is not None:
-                    self.set_status(206)
-                    self.set_header("Content-Range", wanted.content_range)
-                    start, length = wanted.start, wanted.length
-            self.set_header("Accept-Ranges", "bytes")
-            self.set_header("Content-Length", str(length))
+            start, length = tell_range(self, file.size, etag)
             if self.request.method != "HEAD":
                 await send_pieces(self, file.read(start, length))
 

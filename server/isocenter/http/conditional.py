@@ -1,6 +1,6 @@
-"""Conditional requests (RFC 9110 13): If-None-Match, else If-Modified-Since.
+"""Conditional requests (RFC 9110 13): If-None-Match, else If-Modified-Since; and If-Range with its Range.
 
-Ranges and If-Range are in `ranges`.
+How a range is written is known by `ranges`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from tornado.httputil import format_timestamp
 
 from isocenter.http.handler import Handler
+from isocenter.http.ranges import if_range, parse_range
 
 
 def tell_representation(handler: Handler, etag: str | None, received: int) -> None:
@@ -38,6 +39,29 @@ def not_modified(handler: Handler) -> bool:
     if same:
         handler.set_status(304)
     return same
+
+
+def tell_range(handler: Handler, size: int, etag: str | None) -> tuple[int, int]:
+    """Start and length of what is to be sent, in bytes; its headers and, for a part, status 206 are set.
+
+    Args:
+        handler: of the request.
+        size: of the whole, bytes.
+        etag: of what is sent, which If-Range must name.
+
+    Raises:
+        RangeNotSatisfiable: the range begins behind the end.
+    """
+    start, length = 0, size
+    if if_range(handler.request.headers.get("If-Range"), etag):
+        wanted = parse_range(handler.request.headers.get("Range"), size)
+        if wanted is not None:
+            handler.set_status(206)
+            handler.set_header("Content-Range", wanted.content_range)
+            start, length = wanted.start, wanted.length
+    handler.set_header("Accept-Ranges", "bytes")
+    handler.set_header("Content-Length", str(length))
+    return start, length
 
 
 def _not_since(header: str | None, handler: Handler) -> bool:

@@ -15,14 +15,6 @@ from isocenter.worklist.workitems import Worklist
 _names = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    if why := PostgresServer.missing():
-        pytest.skip(why)
-    with PostgresServer() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
     if request.param == "sqlite":
