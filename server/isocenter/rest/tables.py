@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from isocenter.dicom.expression import parse
 from isocenter.dicom.predicate import Predicate, from_json
 from isocenter.errors import BadRequest, NotAcceptable
 from isocenter.http.accept import negotiate, parse_accept
@@ -40,8 +41,10 @@ class TableHandler(ApiHandler):
         return chosen
 
     async def where(self, asked: dict[str, Any]) -> Predicate:
-        """The checked predicate; in a thread, since finding what an unknown name meant takes long."""
-        return await self.context.short(from_json, asked["where"])
+        """The checked predicate, given as a tree or as text; in a thread, since finding what an unknown name
+        meant takes long."""
+        where = asked["where"]
+        return await self.context.short(parse if isinstance(where, str) else from_json, where)
 
     async def send_table(self, make: Callable[[], pa.RecordBatchReader], media_type: str) -> None:
         """Send the table whose reader `make()` opens; nothing is sent before the query begins to answer."""
@@ -74,7 +77,7 @@ class Query(TableHandler):
         """`{"dataset", "level", "where", "columns", "order", "limit", "offset"}`, all optional."""
         media_type = self.media_type()
         asked = self.fields(
-            dataset=str, level=str, where=dict, columns=list, order=list, limit=int, offset=int
+            dataset=str, level=str, where=(dict, str), columns=list, order=list, limit=int, offset=int
         )
         dataset = self.dataset(asked["dataset"])
         level, predicate = level_of(asked["level"]), await self.where(asked)
@@ -91,7 +94,7 @@ class Count(TableHandler):
 
     async def post(self) -> None:
         """`{"dataset", "level", "where"}` gives `{"count": n}`."""
-        asked = self.fields(dataset=str, level=str, where=dict)
+        asked = self.fields(dataset=str, level=str, where=(dict, str))
         dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
         predicate = await self.where(asked)
         self.write_json({"count": await self.context.long(dataset.count, level, predicate)})

@@ -113,7 +113,8 @@ def test_columns_are_named_with_their_types(filled: Any) -> None:
         ({"columns": ["SliceThicknes"]}, "SliceThickness"),
         ({"where": {"op": "equal", "path": ["PatientIdd"], "value": "x"}}, "PatientID"),
         ({"where": {"op": "equals"}}, ""),
-        ({"where": "Modality=CT"}, "where"),
+        ({"where": "Modality=CT and"}, "position"),
+        ({"where": ["Modality=CT"]}, "where"),
         ({"colums": []}, "columns"),
         ({"level": "frame"}, "series"),
         ({"limit": -1}, "limit"),
@@ -150,3 +151,15 @@ def test_a_reader_may_ask_of_its_datasets_only(serve: Any, make: Make) -> None:
     assert query(web, what="count", dataset="lab").json() == {"count": 1}
     assert query(web, what="count").status_code == 403
     assert query(web, what="sql", sql="SELECT 1").status_code == 403
+
+
+def test_a_condition_may_be_text_and_its_mistakes_are_told_with_their_place(filled: Any) -> None:
+    thin = {"level": "instance", "where": "Modality=CT and SliceThickness<2"}
+    assert query(filled, what="count", **thin).json() == {"count": 1}
+    assert table(query(filled, columns=["InstanceNumber"], **thin)).num_rows == 1
+    assert query(filled, what="count", where="").json() == {"count": 4}
+    answer = query(filled, what="count", where="Modality=CT and SliceThicknes<2")
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert "SliceThickness" in error["hint"]
+    assert error["detail"]["position"] == 16
