@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from live_archive import LiveArchive, serving
 
 import isocenter
 from isocenter.dicom.attributes import lookup
@@ -282,4 +283,18 @@ def _no_other_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def archive(server: Server) -> Any:
     with isocenter.connect(server.url) as one:
         server.requests.clear()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A real server over an archive that the tests of one file share."""
+    with serving(tmp_path_factory.mktemp("web") / "data") as start:
+        yield start()
+
+
+@pytest.fixture(scope="module")
+def real(web: LiveArchive) -> Any:
+    """The client of that server."""
+    with isocenter.connect(web.url) as one:
         yield one
