@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -130,6 +131,9 @@ def only_server_of(data: Path) -> Iterator[None]:
                 f"Another Isocenter server runs on {data}",
                 hint="stop it, or choose another folder with --data",
             ) from error
+        lock.truncate(0)
+        lock.write(uuid.uuid4().hex)  # the name of this start, which `/api/system` tells
+        lock.flush()
         yield
 
 

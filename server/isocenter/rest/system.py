@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from isocenter import __version__
@@ -38,9 +40,17 @@ class System(ApiHandler):
                 "OverwriteInstances": settings.on_conflict == "replace",
                 "DatabaseBackend": "PostgreSQL" if settings.index.url else "SQLite",
                 "ReadOnly": False,
+                "ServerIdentity": await self.context.short(_identity, settings.data),
                 "Datasets": datasets,
             }
         )
+
+
+def _identity(data: Path) -> str:
+    """A name that this start of the server alone has, so that a page can tell whether two ways lead to it."""
+    with contextlib.suppress(OSError):
+        return (data / "run" / "server.lock").read_text("ascii")
+    return ""
 
 
 class Statistics(ApiHandler):

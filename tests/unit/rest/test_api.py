@@ -7,6 +7,7 @@ from typing import Any
 
 import isocenter
 from isocenter.security import Role
+from isocenter.supervisor import only_server_of
 
 Make = Callable[..., bytes]
 
@@ -18,6 +19,15 @@ def test_the_system_says_what_it_is_and_where(serve: Any) -> None:
     assert system["Version"] == isocenter.__version__
     assert (system["DicomAet"], system["DicomPort"], system["HttpPort"]) == ("RESEARCH", 11112, web.port)
     assert system["DicomWebRoot"] == f"{web.url}/dicom-web"
+
+
+def test_every_start_of_a_server_has_an_identity_of_its_own(web: Any) -> None:
+    assert web.get("/api/system").json()["ServerIdentity"] == ""
+    told = set()
+    for _ in range(2):
+        with only_server_of(web.context.settings.data):
+            told.add(web.get("/api/system").json()["ServerIdentity"])
+    assert len(told) == 2
 
 
 def test_statistics_count_what_is_there(web: Any, make: Make) -> None:
