@@ -1,9 +1,9 @@
 """Requests of a widget's browser side that come over its comm, answered in threads.
 
-A request is a custom message `{"isocenter": "request", "id", "method", "path", "headers", "body"}`. Its answer
-is `{"isocenter": "answer", "id", "status", "headers"}` with one binary buffer, the body. A message
-`{"isocenter": "cancel", "id"}` gives it up. What may be asked is a list: reading, of one dataset of one server.
-The method `ASK` calls what the widget offers by name, with JSON both ways. The token stays in Python.
+A request is a message `{"isocenter": "request", "id", "method", "path", "headers", "body"}`; its answer is
+`{"isocenter": "answer", "id", "status", "headers"}` with one binary buffer, the body; a message
+`{"isocenter": "cancel", "id"}` gives it up. What may be asked is a list: reading, of one dataset of one
+server. The method `ASK` calls what the widget offers by name, with JSON both ways. The token stays in Python.
 """
 
 from __future__ import annotations
