@@ -26,6 +26,7 @@ from isocenter.archive.reception import Reception
 from isocenter.archive.research import Asks
 from isocenter.archive.shared import Shared
 from isocenter.archive.sounding import Sounding
+from isocenter.archive.summaries import Summaries
 from isocenter.config import DatasetSettings
 from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Header, read_header
@@ -213,6 +214,10 @@ class Dataset:
             offset=offset,
         )
         return self._research.rows(question)
+
+    def summaries(self, level: Level, predicate: Predicate | None = None) -> Summaries:
+        """Counts by value, histograms, facets and a description of the rows that satisfy the predicate."""
+        return Summaries(self._research, self.name, level, predicate)
 
     def sql(self, text: str) -> pa.RecordBatchReader:
         """The answer of one SELECT of a user over the catalog's tables, in a process of its own."""

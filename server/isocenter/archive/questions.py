@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from isocenter.archive.place import MakeQuestions
+from isocenter.archive.summaries import SUMMARIES
 from isocenter.archive.tail import DecodedTail, Moment
 from isocenter.catalog.exposure import expose
 from isocenter.catalog.query import Engine, Scope
@@ -33,7 +34,7 @@ class Questions:
         self._open: dict[str, tuple[Index, DecodedTail]] = {}
 
     def answer(self, question: dict[str, Any]) -> Any:
-        """Answer `table`, `count`, `columns` or `sql`."""
+        """Answer `table`, `count`, `columns`, `sql`, or a summary of all rows."""
         now = self._now(question["dataset"])
         scope = now.scope
         kind = question["kind"]
@@ -41,6 +42,8 @@ class Questions:
             return self._table(scope, question)
         if kind == "count":
             return self._engine.count(scope, Level(question["level"]), from_json(question["where"]))
+        if kind in SUMMARIES:
+            return SUMMARIES[kind](self._engine, scope, question)
         if kind == "columns":
             return {name: str(kind) for name, kind in self._engine.columns(scope).items()}
         if kind == "sql":

@@ -180,7 +180,7 @@ def _instances(conditions: Conditions, predicate: Predicate, wanted: list[str], 
     where = conditions.sql(predicate)
     if not page.order:
         return f"SELECT {items} FROM live WHERE {where}{page.sql()}"
-    keys = [_direction(_instance_value(name, columns), how) for name, how in page.order]
+    keys = [direction(_instance_value(name, columns), how) for name, how in page.order]
     by = f"ORDER BY {', '.join([*keys, '_seq'])}"
     if page.whole:
         return f"SELECT {items} FROM live WHERE {where} {by}"
@@ -199,7 +199,8 @@ def _instance_value(name: str, columns: Columns) -> str:
     return f"(SELECT {_computed_sql(name, columns, 'c')} FROM live c WHERE {same})"
 
 
-def _direction(expression: str, how: str) -> str:
+def direction(expression: str, how: str) -> str:
+    """One term of ORDER BY, rows without a value last."""
     if how.lower() not in ("asc", "desc"):
         raise InvalidQuery("Order is 'asc' or 'desc'")
     return f"{expression} {how.upper()} NULLS LAST"
@@ -213,7 +214,7 @@ def _grouped(
     keys = _keys(level, columns)
     listed = ", ".join(keys)
     items = ", ".join(f"{_group_value(name, level, columns)} AS {identifier(name)}" for name in wanted)
-    by = ", ".join(_direction(_group_value(name, level, columns), how) for name, how in page.order)
+    by = ", ".join(direction(_group_value(name, level, columns), how) for name, how in page.order)
     by = f"ORDER BY {by}, {listed}" if by else f"ORDER BY {listed}"
     among = ""
     if not isinstance(predicate, Everything):

@@ -64,6 +64,29 @@ class _Rows:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class LevelRows:
+    """The rows of a level under the name `_rows`, for one question of ours about all of them.
+
+    Attributes:
+        schema: their columns.
+    """
+
+    schema: pa.Schema
+    _cursor: duckdb.DuckDBPyConnection
+    _source: str
+    _parameters: list[Any]
+
+    def stream(self, sql: str) -> pa.RecordBatchReader:
+        """The answer to a SELECT over `_rows`, in batches."""
+        return _streamed(self._cursor.sql(self._source + sql, params=self._parameters), self._cursor)
+
+    def all(self, sql: str) -> pa.Table:
+        """The answer to a SELECT over `_rows`, whole."""
+        with self.stream(sql) as reader:
+            return reader.read_all()
+
+
 class Engine:
     """A warm DuckDB that answers questions about scopes.
 
@@ -141,6 +164,19 @@ class Engine:
             found = cursor.execute(rows.source + sql, conditions.parameters).fetchall()
             cursor.close()
             return int(found[0][0])
+
+    @contextmanager
+    def level_rows(
+        self, scope: Scope, level: Level, predicate: Predicate | None, columns: Sequence[str] | None
+    ) -> Iterator[LevelRows]:
+        """The rows that `query` would give without limit, to be asked about once, within the block."""
+        with self._rows(scope) as (cursor, rows):
+            conditions = Conditions(rows.columns, rows.unconverted, computed)
+            wanted = Everything() if predicate is None else predicate
+            sql = rows_sql(level, conditions, wanted, columns, Page())
+            empty = cursor.sql(f"{rows.source} SELECT * FROM ({sql}) LIMIT 0", params=conditions.parameters)
+            source = f"{rows.source.rstrip()}, _rows AS NOT MATERIALIZED ({sql}) "
+            yield LevelRows(empty.to_arrow_table().schema, cursor, source, conditions.parameters)
 
     def run(self, scope: Scope, sql: str, tables: Mapping[str, pa.Table]) -> pa.RecordBatchReader:
         """A SELECT of ours (never a user's) over `live`, the rows of a scope, and Arrow tables by name."""

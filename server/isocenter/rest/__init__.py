@@ -1,5 +1,5 @@
 """The automation API at `/api` (row 8)."""
 
-from isocenter.rest import changes, datasets, system, tables
+from isocenter.rest import changes, datasets, system, table_summaries, tables
 
-routes = [*system.routes, *tables.routes, *datasets.routes, *changes.routes]
+routes = [*system.routes, *tables.routes, *table_summaries.routes, *datasets.routes, *changes.routes]

@@ -28,18 +28,7 @@ class ApiHandler(Handler):
         Raises:
             BadRequest: not an object, an unknown field (the nearest is named), or a value of another type.
         """
-        body = self.json_body()
-        if not isinstance(body, dict):
-            raise BadRequest("The body is a JSON object")
-        for name, value in body.items():
-            if name not in known:
-                hint = suggestion(name, tuple(known)) or f"known are {', '.join(known)}"
-                raise BadRequest(f"There is no field {name!r}", hint=hint)
-            kinds = known[name]
-            wrong_bool = isinstance(value, bool) and kinds is int
-            if value is not None and (wrong_bool or not isinstance(value, kinds)):
-                raise BadRequest(f"The field {name!r} is of another type than it should be")
-        return {name: body.get(name) for name in known}
+        return known_fields(self.json_body(), **known)
 
     def count_argument(self, name: str, default: int, most: int) -> int:
         """A whole number of the query string, `most` at most."""
@@ -49,13 +38,28 @@ class ApiHandler(Handler):
         return min(int(text), most)
 
 
+def known_fields(body: Any, **known: type | tuple[type, ...]) -> dict[str, Any]:
+    """A JSON object's fields checked against `known`, see `ApiHandler.fields`."""
+    if not isinstance(body, dict):
+        raise BadRequest("The body, and each thing listed in it, is a JSON object")
+    for name, value in body.items():
+        if name not in known:
+            hint = suggestion(name, tuple(known)) or f"known are {', '.join(known)}"
+            raise BadRequest(f"There is no field {name!r}", hint=hint)
+        kinds = known[name]
+        wrong_bool = isinstance(value, bool) and kinds is int
+        if value is not None and (wrong_bool or not isinstance(value, kinds)):
+            raise BadRequest(f"The field {name!r} is of another type than it should be")
+    return {name: body.get(name) for name in known}
+
+
 def level_of(text: str | None) -> Level:
     """The level that a field or parameter names.
 
     Raises:
-        BadRequest: none of study, series and instance.
+        BadRequest: none of patient, study, series and instance.
     """
     try:
         return Level((text or "instance").lower())
     except ValueError:
-        raise BadRequest(f"There is no level {text!r}", hint="study, series or instance") from None
+        raise BadRequest(f"There is no level {text!r}", hint="patient, study, series or instance") from None

@@ -81,8 +81,8 @@ class Query(TableHandler):
         )
         dataset = self.dataset(asked["dataset"])
         level, predicate = level_of(asked["level"]), await self.where(asked)
-        columns, order = _columns(asked["columns"]), _order(asked["order"])
-        limit, offset = _natural("limit", asked["limit"]), _natural("offset", asked["offset"]) or 0
+        columns, order = columns_of(asked["columns"]), order_of(asked["order"])
+        limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
         await self.send_table(
             lambda: dataset.table(level, predicate, columns, order=order, limit=limit, offset=offset),
             media_type,
@@ -125,13 +125,15 @@ class Columns(ApiHandler):
         self.write_json(await self.context.long(lambda: [dict(one) for one in dataset.columns(level)]))
 
 
-def _columns(given: list[Any] | None) -> list[str] | None:
+def columns_of(given: list[Any] | None) -> list[str] | None:
+    """The names that a field lists; None: not said."""
     if given is not None and not all(isinstance(name, str) for name in given):
         raise BadRequest("columns is a list of names")
     return given
 
 
-def _order(given: list[Any] | None) -> Order:
+def order_of(given: list[Any] | None) -> Order:
+    """Pairs of a name and a direction, which may be left out."""
     order: list[tuple[str, Literal["asc", "desc"]]] = []
     for entry in given or []:
         name, direction = entry if isinstance(entry, list) and len(entry) == 2 else (entry, "asc")
@@ -141,7 +143,8 @@ def _order(given: list[Any] | None) -> Order:
     return order
 
 
-def _natural(name: str, value: int | None) -> int | None:
+def natural(name: str, value: int | None) -> int | None:
+    """A whole number from 0; None: not said."""
     if value is not None and not 0 <= value < _LARGEST:
         raise BadRequest(f"{name} is not negative")
     return value
