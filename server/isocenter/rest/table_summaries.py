@@ -43,7 +43,7 @@ class Group(SummaryHandler):
     async def post(self) -> None:
         """`{"dataset", "level", "where", "columns", "order", "limit", "offset"}`: columns and `count`."""
         asked = self.fields(
-            dataset=str, level=str, where=dict, columns=list, order=list, limit=int, offset=int
+            dataset=str, level=str, where=(dict, str), columns=list, order=list, limit=int, offset=int
         )
         columns, order = columns_of(asked["columns"]), order_of(asked["order"])
         limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
@@ -57,7 +57,7 @@ class Histogram(SummaryHandler):
 
     async def post(self) -> None:
         """`{"dataset", "level", "where", "column", "bins"}`: `low`, `high`, `count`."""
-        asked = self.fields(dataset=str, level=str, where=dict, column=str, bins=int)
+        asked = self.fields(dataset=str, level=str, where=(dict, str), column=str, bins=int)
         column, bins = _column(asked), _within("bins", asked["bins"], _BINS, MOST_BINS)
         await self.answer(asked, lambda of: of.histogram(column, bins))
 
@@ -67,7 +67,7 @@ class Describe(SummaryHandler):
 
     async def post(self) -> None:
         """`{"dataset", "level", "where", "columns"}`: a column a row."""
-        asked = self.fields(dataset=str, level=str, where=dict, columns=list)
+        asked = self.fields(dataset=str, level=str, where=(dict, str), columns=list)
         columns = columns_of(asked["columns"])
         await self.answer(asked, lambda of: of.describe(columns))
 
@@ -77,7 +77,7 @@ class Facets(SummaryHandler):
 
     async def post(self) -> None:
         """`{"dataset", "level", "where", "facets": [{"column", "limit" or "bins", "where"}]}`."""
-        asked = self.fields(dataset=str, level=str, where=dict, facets=list)
+        asked = self.fields(dataset=str, level=str, where=(dict, str), facets=list)
         if not asked["facets"] or len(asked["facets"]) > _MOST_FACETS:
             raise BadRequest(f"facets is a list of 1 to {_MOST_FACETS} objects")
         facets = [await self._facet(one) for one in asked["facets"]]
@@ -91,7 +91,7 @@ class Facets(SummaryHandler):
         self.write_json({"count": count, "facets": await self.context.long(of.facets, facets)})
 
     async def _facet(self, given: Any) -> dict[str, Any]:
-        asked = known_fields(given, column=str, limit=int, bins=int, where=dict)
+        asked = known_fields(given, column=str, limit=int, bins=int, where=(dict, str))
         facet: dict[str, Any] = {"column": _column(asked)}
         if asked["where"] is not None:
             facet["predicate"] = await self.where(asked)

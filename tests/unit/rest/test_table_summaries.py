@@ -47,7 +47,9 @@ def test_counts_by_value_the_most_frequent_first(web: Any) -> None:
     assert rows(ask(web, "group", level="series", columns=["Modality", "PatientID"], limit=1)) == [
         {"Modality": "CT", "PatientID": "P1", "count": 1}
     ]
-    assert ask(web, "group", CSV, columns=["Modality"], where=CT).text == "Modality,count\r\nCT,3\r\n"
+    assert (
+        ask(web, "group", CSV, columns=["Modality"], where="Modality=CT").text == "Modality,count\r\nCT,3\r\n"
+    )
     by_value = rows(ask(web, "group", columns=["Modality"], order=[["Modality", "desc"]]))
     assert [row["Modality"] for row in by_value] == ["MR", "CT"]
 
