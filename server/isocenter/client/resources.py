@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
 from isocenter.client.display.resources import resource_html, resource_text
+from isocenter.client.files import BLOCK, MEMORY, RemoteFile
 from isocenter.client.frame import Frame
 from isocenter.dicom.attributes import COMPUTED, INDEX, lookup, suggestion
 from isocenter.dicom.levels import Level
@@ -276,6 +277,15 @@ class Instance(Resource):
     def instances(self) -> Frame:
         """Itself, as a table of one row."""
         return self._below(Level.INSTANCE)
+
+    def open(self, *, block: int = BLOCK, memory: int = MEMORY) -> RemoteFile:
+        """The DICOM file, seekable, of which only what is read is fetched.
+
+        Args:
+            block: bytes that are fetched at least.
+            memory: bytes that are kept of what was read.
+        """
+        return RemoteFile(self.transport, self.path, block=block, memory=memory)
 
     def __len__(self) -> int:
         """How many frames it has."""
