@@ -14,6 +14,9 @@ from isocenter.errors import InvalidQuery, IsocenterError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydicom.dataset import FileDataset
+
+    from isocenter.client.resources import Patient, Resource
     from isocenter.client.store import StoreReport
     from isocenter.client.transport import Transport
 
@@ -80,6 +83,38 @@ class Archive:
     def dataset(self, name: str) -> Archive:
         """The same server, another dataset."""
         return Archive(self.transport, name)
+
+    def __getitem__(self, uid: str) -> Resource:
+        """The study, series or instance of this UID.
+
+        Raises:
+            NotFound: the dataset has none.
+        """
+        from isocenter.client.selection import find
+
+        return find(self, uid)
+
+    def patient(self, patient_id: str, issuer: str | None = None) -> Patient:
+        """Whom this PatientID, of this issuer if one is given, names; nothing is asked yet."""
+        from isocenter.client.resources import Patient
+
+        known = {"IssuerOfPatientID": issuer} if issuer else {}
+        return Patient(self.transport, self.dataset_name, patient_id, known)
+
+    def read(self, source: object, **how: Any) -> Iterator[FileDataset]:
+        """Instances as pydicom data sets, one after the other; memory does not grow with their number.
+
+        Args:
+            source: a frame, a resource, a UID of a study, series or instance, or a list of these.
+            how: as for `Frame.datasets`: `stop_before_pixels`, `specific_tags`, `connections`, `progress`.
+
+        Raises:
+            NotFound: a UID that the dataset does not have.
+        """
+        from isocenter.client.data_sets import datasets
+        from isocenter.client.selection import Selection
+
+        return datasets(Selection(self.transport, self.dataset_name), source, **how)
 
     def sql(self, text: str) -> SqlTable:
         """The answer to one SELECT over the catalog's tables (`instances`, `series`, …), in DuckDB's SQL.

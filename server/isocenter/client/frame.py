@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from isocenter.client.columns import name_of
 from isocenter.client.conditions import condition
+from isocenter.client.contents import Contents
 from isocenter.client.display.html import Preview
 from isocenter.client.display.masking import masked_in_sql
 from isocenter.client.table import Table
@@ -61,7 +62,7 @@ _PLURAL = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "inst
 
 
 @dataclass(frozen=True, repr=False)
-class Frame(Table):
+class Frame(Table, Contents):
     """A lazy, immutable table at one level; made by `archive.studies`, `.series` and `.instances`.
 
     Attributes:
@@ -81,6 +82,11 @@ class Frame(Table):
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
+
+    @property
+    def dataset_name(self) -> str:  # type: ignore[override]
+        """Which dataset its rows are of."""
+        return self.dataset
 
     def where(self, *conditions: object, **equals: object) -> Frame:
         """The rows that satisfy these conditions as well.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
+from isocenter.client.contents import Contents
 from isocenter.client.display.resources import resource_html, resource_text
 from isocenter.client.files import BLOCK, MEMORY, RemoteFile
 from isocenter.client.frame import Frame
@@ -20,6 +21,8 @@ from isocenter.dicom.predicate import Equal, Predicate, all_of
 from isocenter.errors import BadRequest, IsocenterError, NotFound, UnknownAttribute
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset, FileDataset
+
     from isocenter.client.transport import Transport
 
 _ORDER = {
@@ -32,7 +35,7 @@ _ORDER = {
 _OWN = ("_size", "_seq", "_received", "_source_aet", "_sha256")
 
 
-class Resource:
+class Resource(Contents):
     """What the four have in common; equal when they name the same thing of the same archive.
 
     Attributes of DICOM are read by keyword (`series.Modality`): dates and times as those of `datetime`, the
@@ -42,7 +45,7 @@ class Resource:
     Attributes:
         level: what it is.
         transport: to its server.
-        dataset: the archive's name on the server.
+        dataset_name: of its archive, on the server.
         uid: its unique identifier (of a patient: the PatientID).
     """
 
@@ -51,7 +54,7 @@ class Resource:
     def __init__(
         self, transport: Transport, dataset: str, uid: str, known: Mapping[str, Any] | None = None
     ) -> None:
-        self.transport, self.dataset, self.uid = transport, dataset, uid
+        self.transport, self.dataset_name, self.uid = transport, dataset, uid
         self._known: dict[str, Any] = {**(known or {}), self.level.unique_key: uid}
         self._whole = False
 
@@ -101,10 +104,10 @@ class Resource:
             return resource_html(self.level, self.uid, self._known, str(error))
 
     def _identity(self) -> tuple[object, ...]:
-        return self.level, self.transport.url, self.dataset, self.uid
+        return self.level, self.transport.url, self.dataset_name, self.uid
 
     def _below(self, level: Level) -> Frame:
-        return Frame(self.transport, self.dataset, level, self.predicate).sort(*_ORDER[level])
+        return Frame(self.transport, self.dataset_name, level, self.predicate).sort(*_ORDER[level])
 
     def _value(self, name: str) -> Any:
         if name not in self._known:
@@ -115,7 +118,7 @@ class Resource:
     def _ask(self, names: tuple[str, ...] | None) -> None:
         """Learn these attributes, or all that the index has."""
         level = max(self.level, Level.STUDY, key=list(Level).index)
-        frame = Frame(self.transport, self.dataset, level, self.predicate)
+        frame = Frame(self.transport, self.dataset_name, level, self.predicate)
         frame = frame if names is None else frame.select(*names)
         if self.level is Level.PATIENT:
             frame = frame.sort("StudyDate", descending=True)  # what was last said of the person
@@ -123,7 +126,7 @@ class Resource:
         if found is None:
             hint = "was it deleted, or is it of another dataset?"
             what = "patient of this PatientID" if self.level is Level.PATIENT else f"{self.level} {self.uid}"
-            raise NotFound(f"There is no {what} in {self.dataset!r}", hint=hint)
+            raise NotFound(f"There is no {what} in {self.dataset_name!r}", hint=hint)
         self._known |= {name: value for name, value in found.items() if self._is_mine(name)}
         self._known |= dict.fromkeys(names or ())  # those that came are kept by the line below
         self._known |= {name: found[name] for name in names or () if name in found}
@@ -167,7 +170,8 @@ class Patient(Resource):
 
     def __iter__(self) -> Iterator[Study]:
         return (
-            Study(self.transport, self.dataset, row["StudyInstanceUID"], row) for row in self.studies.rows()
+            Study(self.transport, self.dataset_name, row["StudyInstanceUID"], row)
+            for row in self.studies.rows()
         )
 
     def _identity(self) -> tuple[object, ...]:
@@ -186,7 +190,7 @@ class Study(Resource):
     @property
     def path(self) -> str:
         """Its path in DICOMweb, below the server's URL (PS3.18 10.1)."""
-        return f"{dicomweb_root(self.dataset)}/studies/{self.uid}"
+        return f"{dicomweb_root(self.dataset_name)}/studies/{self.uid}"
 
     @property
     def patient(self) -> Patient:
@@ -203,12 +207,22 @@ class Study(Resource):
         """The instances of all its series."""
         return self._below(Level.INSTANCE).sort("SeriesNumber", "SeriesInstanceUID", *_ORDER[Level.INSTANCE])
 
+    def metadata(self) -> Iterator[Dataset]:
+        """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
+
+        They come from the server's DICOM JSON, which costs less than `datasets(stop_before_pixels=True)`.
+        """
+        from isocenter.client.data_sets import metadata
+
+        return metadata(self)
+
     def __len__(self) -> int:
         return self.series.count()
 
     def __iter__(self) -> Iterator[Series]:
         return (
-            Series(self.transport, self.dataset, row["SeriesInstanceUID"], row) for row in self.series.rows()
+            Series(self.transport, self.dataset_name, row["SeriesInstanceUID"], row)
+            for row in self.series.rows()
         )
 
 
@@ -225,7 +239,9 @@ class Series(Resource):
     @property
     def study(self) -> Study:
         """What it is part of."""
-        return Study(self.transport, self.dataset, self._value("StudyInstanceUID"), _upper(self, Level.STUDY))
+        return Study(
+            self.transport, self.dataset_name, self._value("StudyInstanceUID"), _upper(self, Level.STUDY)
+        )
 
     @property
     def patient(self) -> Patient:
@@ -237,12 +253,21 @@ class Series(Resource):
         """Its instances, by number."""
         return self._below(Level.INSTANCE)
 
+    def metadata(self) -> Iterator[Dataset]:
+        """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
+
+        They come from the server's DICOM JSON, which costs less than `datasets(stop_before_pixels=True)`.
+        """
+        from isocenter.client.data_sets import metadata
+
+        return metadata(self)
+
     def __len__(self) -> int:
         return self.instances.count()
 
     def __iter__(self) -> Iterator[Instance]:
         return (
-            Instance(self.transport, self.dataset, row["SOPInstanceUID"], row)
+            Instance(self.transport, self.dataset_name, row["SOPInstanceUID"], row)
             for row in self.instances.rows()
         )
 
@@ -260,13 +285,15 @@ class Instance(Resource):
     @property
     def study(self) -> Study:
         """What it is part of."""
-        return Study(self.transport, self.dataset, self._value("StudyInstanceUID"), _upper(self, Level.STUDY))
+        return Study(
+            self.transport, self.dataset_name, self._value("StudyInstanceUID"), _upper(self, Level.STUDY)
+        )
 
     @property
     def series(self) -> Series:
         """What it is part of."""
         known = _upper(self, Level.SERIES)
-        return Series(self.transport, self.dataset, self._value("SeriesInstanceUID"), known)
+        return Series(self.transport, self.dataset_name, self._value("SeriesInstanceUID"), known)
 
     @property
     def patient(self) -> Patient:
@@ -277,6 +304,18 @@ class Instance(Resource):
     def instances(self) -> Frame:
         """Itself, as a table of one row."""
         return self._below(Level.INSTANCE)
+
+    def dataset(self, *, stop_before_pixels: bool = False) -> FileDataset:
+        """It as a pydicom data set; without its pixels these are not fetched either."""
+        from isocenter.client.data_sets import dataset_of
+
+        return dataset_of(self, stop_before_pixels=stop_before_pixels)
+
+    def metadata(self) -> Dataset:
+        """Its header as a pydicom data set, without pixels and values of over 1 KiB."""
+        from isocenter.client.data_sets import metadata
+
+        return next(metadata(self))
 
     def open(self, *, block: int = BLOCK, memory: int = MEMORY) -> RemoteFile:
         """The DICOM file, seekable, of which only what is read is fetched.
@@ -343,7 +382,7 @@ def _patient_of(resource: Resource) -> Patient:
     uid = known.get("PatientID") or ""
     if not uid:
         known["StudyInstanceUID"] = resource._value("StudyInstanceUID")
-    return Patient(resource.transport, resource.dataset, uid, known)
+    return Patient(resource.transport, resource.dataset_name, uid, known)
 
 
 def _as_python(vr: str, value: Any) -> Any:
