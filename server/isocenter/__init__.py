@@ -15,7 +15,7 @@ TYPE_CHECKING = False  # type checkers take it as true; importing typing would c
 
 __version__ = "0.1.0"
 
-__all__ = ["Archive", "Frame", "__version__", "col", "connect", "errors", "options"]
+__all__ = ["Archive", "Frame", "__version__", "col", "connect", "errors", "options", "start"]
 
 if TYPE_CHECKING:
     from isocenter import errors
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isocenter.client.connect import connect
     from isocenter.client.frame import Frame
     from isocenter.client.options import options
+    from isocenter.client.start import start
 
 _HOME = {
     "Archive": "isocenter.client.archive",
@@ -31,6 +32,7 @@ _HOME = {
     "col": "isocenter.client.columns",
     "connect": "isocenter.client.connect",
     "options": "isocenter.client.options",
+    "start": "isocenter.client.start",
 }
 
 

@@ -13,12 +13,14 @@ import sys
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from isocenter import __version__
 from isocenter.child import Child, log_to_standard_error
 from isocenter.config import Settings
 from isocenter.connection_file import published
 from isocenter.errors import Forbidden, IsocenterError
+from isocenter.life import Life, Parent, thrown_away
 from isocenter.pool import ProcessPool
 from isocenter.security import Tokens, digest_of, new_secret
 from isocenter.state import open_state
@@ -32,16 +34,19 @@ _WARM_UP_AFTER = 5.0
 log = logging.getLogger("isocenter")
 
 
-def serve(settings: Settings) -> None:
-    """Run a server until SIGTERM or SIGINT.
+def serve(settings: Settings, life: Life = Life()) -> None:
+    """Run a server until SIGTERM or SIGINT, or until its life is over.
 
     Raises:
-        Conflict: another server runs on the data folder.
+        Conflict: another server runs on the data folder, or it is to be thrown away and not empty.
         Unavailable: a port is taken, or children cannot start.
         Forbidden: it would listen beyond this machine, or answer pages of any site, though no token exists.
     """
     log_to_standard_error()
     with only_server_of(settings.data), contextlib.ExitStack() as stack:
+        if life.throw_away:
+            stack.enter_context(thrown_away(settings.data))
+        parent = Parent()
         _check_exposure(settings)
         _make_folders(settings)
         from isocenter import metrics  # reads where its folder is when it is imported
@@ -49,15 +54,24 @@ def serve(settings: Settings) -> None:
 
         sockets = bind(settings)
         stack.callback(sockets.close)
+        if settings.http.socket:
+            stack.callback(settings.http.socket.unlink, missing_ok=True)
         secret = new_secret()
 
         def ready() -> None:
-            stack.enter_context(published(settings.data, _facts(settings, sockets, secret)))
+            facts = _facts(settings, sockets, secret)
+            stack.enter_context(published(settings.data, facts, listed=life.listed))
             _greet(settings, sockets)
 
-        work = functools.partial(worker, local=digest_of(secret))
-        lost = metrics.forget_process
-        Supervisor(settings, sockets, worker=work, keeper=keeper, on_ready=ready, on_lost=lost).run()
+        Supervisor(
+            settings,
+            sockets,
+            worker=functools.partial(worker, local=digest_of(secret)),
+            keeper=keeper,
+            on_ready=ready,
+            on_lost=metrics.forget_process,
+            is_orphan=parent.is_gone if life.with_parent else lambda: False,
+        ).run()
 
 
 def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: bytes) -> None:
@@ -121,7 +135,9 @@ async def _warm_up(archive: Archive) -> None:
 
 def _check_exposure(settings: Settings) -> None:
     """Nothing that reaches beyond this machine's owner before a token exists."""
-    outside = [h for h in (settings.http.host, settings.dicom.host) if not _is_loopback(h)]
+    hosts = [settings.http.host] if settings.http.socket is None else []
+    hosts += [settings.dicom.host] if settings.dicom.listen else []
+    outside = [host for host in hosts if not _is_loopback(host)]
     anybody = "*" in settings.http.cors_origins
     if not (outside or anybody) or _guarded(settings):
         return
@@ -162,18 +178,25 @@ def _make_folders(settings: Settings) -> None:
 
 
 def _facts(settings: Settings, sockets: Sockets, secret: str) -> dict[str, Any]:
+    dicom = {
+        "host": _reachable(settings.dicom.host).strip("[]"),
+        "port": sockets.dicom_port,
+        "ae_title": settings.ae_title,
+    }
     return {
-        "url": f"http://{_reachable(settings.http.host)}:{sockets.http_port}",
+        "url": _url(settings, sockets),
         "token": secret,
         "pid": os.getpid(),
         "data": str(settings.data.resolve()),
         "version": __version__,
-        "dicom": {
-            "host": _reachable(settings.dicom.host).strip("[]"),
-            "port": sockets.dicom_port,
-            "ae_title": settings.ae_title,
-        },
+        "dicom": dicom if sockets.dicom else None,
     }
+
+
+def _url(settings: Settings, sockets: Sockets) -> str:
+    if settings.http.socket:
+        return "http+unix://" + quote(str(settings.http.socket.absolute()), safe="")
+    return f"http://{_reachable(settings.http.host)}:{sockets.http_port}"
 
 
 def _reachable(host: str) -> str:
@@ -184,13 +207,13 @@ def _reachable(host: str) -> str:
 
 def _greet(settings: Settings, sockets: Sockets) -> None:
     guarded = _guarded(settings)
-    dicom = f"{settings.ae_title} at {settings.dicom.host}:{sockets.dicom_port}"
+    tls = f", TLS port {settings.dicom.tls.port}" if settings.dicom.tls else ""
+    dicom = f"{settings.ae_title} at {settings.dicom.host}:{sockets.dicom_port}{tls}"
+    local = "programs of this user" if settings.http.socket else "programs on this machine"
     lines = [
         f"Isocenter {__version__} serves {settings.data}",
-        f"  HTTP   http://{_reachable(settings.http.host)}:{sockets.http_port}",
-        f"  DICOM  {dicom}" + (f", TLS port {settings.dicom.tls.port}" if settings.dicom.tls else ""),
-        "  Every request needs a token"
-        if guarded
-        else "  No token exists: programs on this machine need none",
+        f"  HTTP   {settings.http.socket or _url(settings, sockets)}",
+        f"  DICOM  {dicom if sockets.dicom else 'is not listened for'}",
+        "  Every request needs a token" if guarded else f"  No token exists: {local} need none",
     ]
     print("\n".join(lines), file=sys.stderr, flush=True)

@@ -47,6 +47,9 @@ class HttpSettings(_Part):
 
     host: str = Field("127.0.0.1", description="address to bind; beyond loopback only when a token exists")
     port: int = Field(8042, ge=0, le=65535, description="TCP port; 0 takes a free one")
+    socket: Path | None = Field(
+        None, description="unix socket to listen on instead, which only the owner of the server may use"
+    )
     max_body: int = Field(64 * 1024 * MEBIBYTE, gt=0, description="largest request body")
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from, or `*`")
 
@@ -101,6 +104,7 @@ class DicomLimits(_Part):
 class DicomSettings(_Part):
     """The DICOM listener and who may use it."""
 
+    listen: bool = Field(True, description="listen at all")
     host: str = Field("127.0.0.1", description="address to bind")
     port: int = Field(11112, ge=0, le=65535, description="TCP port; 0 takes a free one")
     promiscuous: bool = Field(

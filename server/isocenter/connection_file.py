@@ -16,16 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from isocenter.client.connect import runtime_folder
+from isocenter.client.server_info import runtime_folder
 
 
 @contextlib.contextmanager
-def published(data: Path, facts: dict[str, Any]) -> Iterator[Path]:
+def published(data: Path, facts: dict[str, Any], *, listed: bool = True) -> Iterator[Path]:
     """Write the connection file and its link; remove both at the end.
 
     Args:
         data: the data folder.
-        facts: JSON-able: `url`, `token`, `pid`, `dicom` (`host`, `port`, `ae_title`), `data`, `version`.
+        facts: JSON-able: `url`, `token`, `pid`, `dicom` (`host`, `port`, `ae_title`; None when it does not
+            listen), `data`, `version`.
+        listed: make the link: without it only those find the server who know the data folder.
     """
     path = data.resolve() / "run" / "connection.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -34,7 +36,7 @@ def published(data: Path, facts: dict[str, Any]) -> Iterator[Path]:
     with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         json.dump(facts, file, indent=1)
     fresh.replace(path)
-    link = _link(path)
+    link = _link(path) if listed else None
     try:
         yield path
     finally:

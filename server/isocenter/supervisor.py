@@ -54,13 +54,13 @@ class Sockets:
 
     @property
     def http_port(self) -> int:
-        """The TCP port that HTTP listens on."""
+        """The TCP port that HTTP listens on; not to be asked of a unix socket."""
         return int(self.http[0].getsockname()[1])
 
     @property
     def dicom_port(self) -> int:
-        """The TCP port that DICOM listens on."""
-        return int(self.dicom[0].getsockname()[1])
+        """The TCP port that DICOM listens on; 0 when it does not."""
+        return int(self.dicom[0].getsockname()[1]) if self.dicom else 0
 
     def close(self) -> None:
         """Close this process's copies."""
@@ -106,12 +106,43 @@ def bind(settings: Settings) -> Sockets:
         opened.append(listener)
         return (listener,)
 
-    dicom = settings.dicom
+    http, dicom = settings.http, settings.dicom
     return Sockets(
-        http=listen("HTTP", settings.http.host, settings.http.port),
-        dicom=listen("DICOM", dicom.host, dicom.port),
-        dicom_tls=listen("DICOM-TLS", dicom.host, dicom.tls.port) if dicom.tls else (),
+        http=(_unix_listener(http.socket),) if http.socket else listen("HTTP", http.host, http.port),
+        dicom=listen("DICOM", dicom.host, dicom.port) if dicom.listen else (),
+        dicom_tls=listen("DICOM-TLS", dicom.host, dicom.tls.port) if dicom.listen and dicom.tls else (),
     )
+
+
+def _unix_listener(path: Path) -> socket.socket:
+    """A unix socket of mode 0600; one that a killed server left is replaced, one that is served is not.
+
+    Raises:
+        Unavailable: somebody listens there, or the path cannot be one (systems allow about 100 bytes).
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # before any thread runs: it is the process's
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        listener.bind(os.fspath(path))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise Unavailable(
+            f"HTTP cannot listen on {path}: {error.strerror or error}",
+            hint="another server may be running; a short path in a folder that exists is needed",
+        ) from error
+    finally:
+        os.umask(before)
+    listener.setblocking(False)
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(1.0)
+        return caller.connect_ex(os.fspath(path)) == 0
 
 
 @contextlib.contextmanager
@@ -147,6 +178,7 @@ class Supervisor:
             `"alive"` at least every second on the pipe, and stop on SIGTERM or when the pipe closes.
         on_ready: called once, when every child has said that it is ready.
         on_lost: called with the process id of a child that is gone.
+        is_orphan: asked twice a second; true ends the server as SIGTERM does.
     """
 
     def __init__(
@@ -158,12 +190,14 @@ class Supervisor:
         keeper: Main,
         on_ready: Callable[[], None],
         on_lost: Callable[[int], None] = lambda pid: None,
+        is_orphan: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._sockets = sockets
         self._mains = {f"worker-{n}": worker for n in range(settings.workers)} | {"keeper": keeper}
         self._on_ready = on_ready
         self._on_lost = on_lost
+        self._is_orphan = is_orphan
         self._children: dict[str, Child] = {}
         self._crashes: deque[float] = deque()
         self._stopping = False
@@ -179,7 +213,7 @@ class Supervisor:
         try:
             for name in self._mains:
                 self._start(name)
-            while not self._stopping:
+            while not self._stopping and not self._is_orphan():
                 self._listen()
                 self._replace_lost()
         finally:

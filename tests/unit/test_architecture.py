@@ -20,7 +20,7 @@ ROWS: dict[int, set[str]] = {
     12: {"cli"},
     11: {"app"},
     10: {"keeper"},
-    9: {"supervisor", "child", "connection_file"},
+    9: {"supervisor", "child", "connection_file", "life"},
     8: {"dimse", "dicomweb", "rest", "explorer"},
     7: {"http", "automation"},
     6: {"cohort", "dose", "deid", "datasets", "worklist"},

@@ -55,6 +55,7 @@ def _flags(**given: Any) -> dict[str, Any]:
     """Settings by dotted key, of those options that were given (`http_port` is `http.port`)."""
     dotted = {"http_host": "http.host", "http_port": "http.port"}
     dotted |= {"dicom_host": "dicom.host", "dicom_port": "dicom.port"}
+    dotted |= {"http_socket": "http.socket", "dicom_listen": "dicom.listen"}
     return {dotted.get(name, name): value for name, value in given.items() if value is not None}
 
 
@@ -70,10 +71,26 @@ def serve(
         str | None, typer.Option("--ae-title", help="AE title of the dataset `main`.")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", help="Server processes.")] = None,
+    http_socket: Annotated[
+        Path | None, typer.Option("--http-socket", help="HTTP on a unix socket for its owner alone.")
+    ] = None,
+    dicom: Annotated[
+        bool | None, typer.Option("--dicom/--no-dicom", help="Listen for DICOM associations.")
+    ] = None,
+    listed: Annotated[
+        bool, typer.Option("--listed/--unlisted", help="Let `isocenter.connect()` find it by itself.")
+    ] = True,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="Stop when the process that started it is gone.")
+    ] = False,
+    throw_away: Annotated[
+        bool, typer.Option("--throw-away", help="Remove the data folder, empty at first, at the end.")
+    ] = False,
 ) -> None:
     """Run the server until it is told to stop (SIGTERM or Ctrl-C)."""
     from isocenter import app
     from isocenter.config import load
+    from isocenter.life import Life
 
     flags = _flags(
         data=data,
@@ -83,8 +100,11 @@ def serve(
         dicom_port=dicom_port,
         ae_title=ae_title,
         workers=workers,
+        http_socket=http_socket,
+        dicom_listen=dicom,
     )
-    app.serve(load(flags, file=config))
+    life = Life(listed=listed, with_parent=with_parent, throw_away=throw_away)
+    app.serve(load(flags, file=config), life)
 
 
 @application.command()

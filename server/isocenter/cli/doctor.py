@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import shutil
 import sqlite3
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from isocenter.cli import output
+from isocenter.client.server_info import ServerInfo
+from isocenter.client.transport import Transport
 from isocenter.config import MEBIBYTE, Settings, load
 from isocenter.errors import IsocenterError
 
@@ -137,14 +136,14 @@ def _server(data: Path) -> Iterator[Finding]:
     if not path.exists():
         yield Finding("server", "warn", f"none runs on {data}")
         return
+    told = ServerInfo.read(path)
+    if told is None:
+        yield Finding("server", "fail", f"its connection file {path} cannot be read")
+        return
     try:
-        told = json.loads(path.read_text())
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine
-        with direct.open(told["url"] + "/healthz", timeout=5) as answer:
-            health = answer.status
-    except (OSError, ValueError, KeyError, urllib.error.URLError) as error:
+        Transport(told.url, told.token).request("GET", "/healthz").close()
+    except IsocenterError as error:
         yield Finding("server", "fail", f"its connection file is there, but it does not answer: {error}")
         return
-    dicom = told["dicom"]
-    verdict = "ok" if health == 200 else "fail"
-    yield Finding("server", verdict, f"{told['url']}, {dicom['ae_title']} at {dicom['host']}:{dicom['port']}")
+    dicom = f"{told.ae_title} at {told.dicom_host}:{told.dicom_port}" if told.dicom_port else "no DICOM"
+    yield Finding("server", "ok", f"{told.url}, {dicom}")

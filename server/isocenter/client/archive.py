@@ -198,7 +198,8 @@ class Archive:
         try:
             system = self.system()
             facts["server"] = f"{system.get('Name', 'Isocenter')} {system.get('Version', '')} at {self.url}"
-            facts["AE title"] = f"{system.get('DicomAet', '')}, port {system.get('DicomPort', '')}"
+            port = system.get("DicomPort")
+            facts["AE title"] = f"{system.get('DicomAet', '')}, {f'port {port}' if port else 'not listening'}"
             for name, frame in (
                 ("studies", self.studies),
                 ("series", self.series),

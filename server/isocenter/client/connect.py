@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isocenter.client.archive import Archive
+from isocenter.client.server_info import runtime_folder
 from isocenter.client.transport import Transport
 from isocenter.errors import IsocenterError, Unauthorized, Unavailable
 
@@ -109,18 +110,6 @@ def _file(file: Path, token: str | None, tried: list[str]) -> Iterator[_Candidat
         tried.append(f"{file}: its server has stopped")
     else:
         yield _Candidate(str(told["url"]), token or _text(told.get("token")), str(file))
-
-
-def runtime_folder() -> Path | None:
-    """Where servers of this user leave links to their connection files; None without a home folder."""
-    if told := os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(told) / "isocenter"
-    if told := os.environ.get("XDG_STATE_HOME"):
-        return Path(told) / "isocenter"
-    try:
-        return Path.home() / ".local" / "state" / "isocenter"
-    except RuntimeError:
-        return None
 
 
 def _files(folder: Path | None) -> list[Path]:

@@ -34,7 +34,7 @@ class System(ApiHandler):
                 "Version": __version__,
                 "ApiVersion": API_VERSION,
                 "DicomAet": settings.ae_title,
-                "DicomPort": self.context.dicom_port,
+                "DicomPort": self.context.dicom_port or None,
                 "HttpPort": listener[1] if listener else settings.http.port,
                 "DicomWebRoot": f"{self.base_url}/dicom-web",
                 "OverwriteInstances": settings.on_conflict == "replace",
