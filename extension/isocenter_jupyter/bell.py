@@ -1,8 +1,8 @@
 """The bell: a unix socket by which `isocenter.connect()` in a kernel asks this Jupyter for its data server.
 
-Kernels find the socket's path in `ISOCENTER_JUPYTER`. Whoever connects is told `{"url", "token", …}`, once the
-server runs: it is started if need be. Only this user can connect (0600, in a folder of mode 0700), who could
-read the connection file as well.
+Kernels find the socket's path in `ISOCENTER_JUPYTER`. Whoever connects is told `{"url", "token", "data"}` as
+soon as the server runs: it is started if need be. Only this user can connect (0600 in a 0700 folder), who
+could read the connection file as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from isocenter.client.server_info import ServerInfo

@@ -1,8 +1,8 @@
-"""The data server of this Jupyter: one that is attached to, or one that is supervised; what it is, is decided late.
+"""The data server of this Jupyter: attached to, or supervised; which of the two is decided late.
 
-`attach`: the server at `url`, or the one that `isocenter.connect()` finds. `supervise`: one for the data folder.
-`auto`: attach if an address is configured (or in ISOCENTER_URL), or no folder is and some server of this user
-runs; else supervise. Nothing is looked for, let alone started, before somebody asks.
+`attach`: the server at `url`, or the one that `isocenter.connect()` finds. `supervise`: one for the data
+folder. `auto`: attach if an address is configured (or in ISOCENTER_URL), or no folder is and some server of
+this user runs; else supervise. Nothing is looked for, let alone started, before somebody asks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The server extension `isocenter_jupyter`: a data server for the notebooks of this Jupyter, at its own origin.
+"""The server extension `isocenter_jupyter`: a data server for the notebooks of this Jupyter, at its origin.
 
-It attaches to a server or supervises one (`data_server`, `supervision`), tells what it does (`handlers`, events
-of `events/server.yaml`), passes requests on (`proxy`) and answers kernels (`bell`). At activation nothing is
-started and nothing waited for, unless `autostart` says so.
+It attaches to a server or supervises one (`data_server`, `supervision`), tells what it does (`handlers`,
+events of `events/server.yaml`), passes requests on (`proxy`) and answers kernels (`bell`). At activation
+nothing is started and nothing waited for, unless `autostart` says so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Isocenter(ExtensionApp):
     ).tag(config=True)
     url = Unicode(
         "",
-        help="the server to attach to: http://host:port, or unix:/path; found as isocenter.connect() does when empty",
+        help="the server to attach to: http://host:port or unix:/path; looked for when empty",
     ).tag(config=True)
     token = Unicode("", help="its token; better in the environment, as ISOCENTER_TOKEN").tag(config=True)
     data = Unicode(
@@ -79,7 +79,7 @@ class Isocenter(ExtensionApp):
         return Choice(self.mode, named, self.token, data, bool(self.data), tuple(self.arguments))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
-        """Jupyter's loop runs: hang up the bell, and start the server if it is to be there from the beginning."""
+        """Jupyter's loop runs: hang up the bell, and start the server if it is to be there from now on."""
         try:
             await self.bell.hang()
         except OSError as error:

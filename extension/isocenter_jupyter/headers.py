@@ -90,7 +90,12 @@ def for_data_server(
 def for_browser(answered: Iterable[tuple[str, str]], prefix: str) -> HTTPHeaders:
     """The headers of the answer, with redirects that stay below `prefix`."""
     given = list(answered)
-    named = {word.strip().lower() for name, value in given if name.lower() == "connection" for word in value.split(",")}
+    named = {
+        word.strip().lower()
+        for name, value in given
+        if name.lower() == "connection"
+        for word in value.split(",")
+    }
     headers = HTTPHeaders()
     for name, value in given:
         low = name.lower()
@@ -104,7 +109,7 @@ def for_browser(answered: Iterable[tuple[str, str]], prefix: str) -> HTTPHeaders
 
 
 def _below(location: str, prefix: str) -> str:
-    """A redirect to a path of the data server, as it is called here; one that names the host is right already."""
+    """A redirect to a path of the data server, as it is called here; one that names the host is right."""
     if not location.startswith("/") or location.startswith(("//", prefix + "/")):
         return location
     return prefix + location

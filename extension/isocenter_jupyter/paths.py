@@ -35,7 +35,9 @@ def checked(path: str) -> str:
     """
     path = path or "/"
     if not path.startswith("/") or not _PLAIN.fullmatch(path) or _disguised(path):
-        raise BadRequest("This path is not passed on", hint="write it without dot segments or encoded slashes")
+        raise BadRequest(
+            "This path is not passed on", hint="write it without dot segments or encoded slashes"
+        )
     root = path.split("/")[1]
     if path != "/" and root not in ROOTS:
         raise NotFound("There is nothing of Isocenter here", hint="there are: /" + ", /".join(ROOTS))

@@ -1,8 +1,8 @@
 """`<base>isocenter/proxy/…`: the data server, at Jupyter's own origin and behind Jupyter's own login.
 
 jupyter-server-proxy's handler, with its WebSockets and its login, but bodies are streams in both directions:
-the original keeps a whole request and a whole answer in memory. What a browser sends as credentials ends here;
-the data server gets its own token and the user's name. A caller chooses a path, never a host or port.
+the original keeps a whole request and a whole answer in memory. What a browser sends as credentials ends
+here; the data server gets its own token and the user's name. A caller chooses a path, never a host or port.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class ProxyHandler(LocalProxyHandler):
 
     @property
     def _user_name(self) -> str:
-        """Who asks: of JupyterHub or another identity provider; of the system where Jupyter made a name up."""
+        """Who asks: of JupyterHub or another identity provider; of the system where Jupyter made one up."""
         name = str(getattr(self.current_user, "username", "") or "")
         return getpass.getuser() if not name or _ANONYMOUS.fullmatch(name) else name
 
@@ -166,7 +166,7 @@ class ProxyHandler(LocalProxyHandler):
             await self._pass_back(answer)
         except StreamClosedError:
             pass  # the browser went away
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError):
+        except (TimeoutError, aiohttp.ClientError, OSError):
             self._hang_up()  # or the answer would look as if it were whole
         finally:
             answer.close()

@@ -1,8 +1,8 @@
 """One data server for one data folder, kept running while it is wanted, shared between this user's Jupyters.
 
-`<data>/run/jupyter.lock` says which Jupyter supervises; the others use the server that it runs, and one of them
-takes over when it goes. A server that somebody started by hand on the folder is used and left alone. The server
-ends with its Jupyter, even if that is killed (`ServerProcess`). Nothing here blocks the loop.
+`<data>/run/jupyter.lock` says which Jupyter supervises; the others use the server that it runs, and one of
+them takes over when it goes. A server that somebody started by hand on the folder is used and left alone. The
+server ends with its Jupyter, even if that is killed (`ServerProcess`). Nothing here blocks the loop.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BACK_OFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before each try after an end that nobody wanted; the last one is repeated."""
 SETTLED = 60.0
 """Seconds of running after which earlier ends are forgotten."""
-TRIES = 5
+TRIES = 3
 """So many starts that did not get ready, one after the other, are a failure."""
 GRACE = 20.0
 """Seconds that the server gets to end when it is stopped."""
@@ -120,7 +120,9 @@ class Supervision:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 (told, as every failure is)
-            self._fail(error if isinstance(error, IsocenterError) else Unavailable(f"It cannot be run: {error}"))
+            self._fail(
+                error if isinstance(error, IsocenterError) else Unavailable(f"It cannot be run: {error}")
+            )
         finally:
             self.owned = False
             await self._end()

@@ -1,4 +1,4 @@
-"""Requests to the data server: one aiohttp session, bodies as streams in both directions, nothing interpreted.
+"""Requests to the data server by aiohttp: bodies as streams in both directions, nothing interpreted.
 
 aiohttp (which jupyter-server-proxy brings) and not Tornado's client: it reads an answer that comes before the
 body is sent, holds back whoever is faster, sets no limit to a body and keeps connections. Nothing here knows
@@ -108,7 +108,7 @@ class Upstream:
                 data=aiter(body) if body is not None else None,
                 allow_redirects=False,
             )
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             told = str(error) or type(error).__name__
             hint = f"it may be starting again ({told})"
             raise Unavailable("The data server does not answer", hint=hint) from None
@@ -122,9 +122,7 @@ class Upstream:
         """One for each unix socket, and one for all TCP."""
         session = self._sessions.get(socket)
         if session is None or session.closed:
-            connector = (
-                aiohttp.UnixConnector(socket, limit=0) if socket else aiohttp.TCPConnector(limit=0)
-            )
+            connector = aiohttp.UnixConnector(socket, limit=0) if socket else aiohttp.TCPConnector(limit=0)
             session = self._sessions[socket] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),

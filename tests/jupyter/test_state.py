@@ -30,14 +30,21 @@ def stopped(running: Jupyter) -> Jupyter:
 
 def test_nothing_is_started_before_somebody_asks(running: Jupyter) -> None:
     state = running.state()
-    assert (state["mode"], state["state"], state["found"], state["managed"]) == ("supervise", "stopped", False, True)
+    assert (state["mode"], state["state"], state["found"], state["managed"]) == (
+        "supervise",
+        "stopped",
+        False,
+        True,
+    )
     assert state["hint"]
     refused = running.ask("isocenter/proxy/api/system")
     assert refused.status == 503
     assert refused.json()["error"]["hint"]
 
 
-def test_it_starts_on_demand_on_a_socket_of_its_user_and_is_reached_through_the_proxy(stopped: Jupyter) -> None:
+def test_it_starts_on_demand_on_a_socket_of_its_user_and_is_reached_through_the_proxy(
+    stopped: Jupyter,
+) -> None:
     state = stopped.start()
     info = ServerInfo.read(Path(state["data"]) / "run" / "connection.json")
     assert info is not None
@@ -101,12 +108,12 @@ def test_two_jupyters_of_one_user_share_one_server_and_the_other_takes_over(tmp_
 def test_a_folder_that_cannot_be_served_is_given_up_with_the_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
-    (data / "isocenter.toml").write_text("workers = 'many'")
+    (data / "isocenter.toml").write_text("ae_title = ''")
     with jupyter(tmp_path, f"--Isocenter.data={data}") as started:
         assert started.ask("isocenter/server/start", "POST", b"").status == 200
         state = started.wait(lambda state: state["state"] == "failed")
-        assert "workers" in state["hint"]
-        assert "workers" in started.ask("isocenter/proxy/api/system").json()["error"]["hint"]
+        assert "ae_title" in state["hint"]
+        assert "ae_title" in started.ask("isocenter/proxy/api/system").json()["error"]["hint"]
 
 
 def _runs(pid: int) -> bool:

@@ -92,11 +92,17 @@ class Jupyter:
 def jupyter(home: Path, *options: str, **variables: str) -> Iterator[Jupyter]:
     """Start one whose home is `home`; neither servers nor settings of this user are known to it."""
     # Its paths hold unix sockets, which have to be short.
-    env = environment(home, JUPYTER_RUNTIME_DIR=str(home / "jupyter"), JUPYTER_CONFIG_DIR=str(home / "config"))
+    env = environment(
+        home, JUPYTER_RUNTIME_DIR=str(home / "jupyter"), JUPYTER_CONFIG_DIR=str(home / "config")
+    )
     env = {name: value for name, value in env.items() if not name.startswith("JUPYTERHUB")} | variables
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--port=0"]
     command += ["--ServerApp.jpserver_extensions={'isocenter_jupyter': True}"]
-    command += [f"--IdentityProvider.token={TOKEN}", *(["--allow-root"] if os.geteuid() == 0 else []), *options]
+    command += [
+        f"--IdentityProvider.token={TOKEN}",
+        *(["--allow-root"] if os.geteuid() == 0 else []),
+        *options,
+    ]
     log = home / f"jupyter-{time.monotonic_ns()}.log"
     with log.open("wb") as words:
         process = subprocess.Popen(command, env=env, cwd=home, stdout=words, stderr=words)
