@@ -170,12 +170,13 @@ class Dataset:
         uids = self._uids(level, predicate, order, limit, offset)
         return self._by_uid(level, uids)
 
-    def count(self, level: Level, predicate: Predicate | None = None) -> int:
-        """How many there are at a level."""
+    def count(self, level: Level, predicate: Predicate | None = None, *, members: str | None = None) -> int:
+        """How many there are at a level, among the members of a cohort where given."""
         predicate = Everything() if predicate is None else predicate
-        if self.index.reader.supports(predicate):
+        if members is None and self.index.reader.supports(predicate):
             return self.index.reader.count(level, predicate)
-        return int(self._research.ask(self._question("count", level=level.value, where=to_json(predicate))))
+        asked = self._question("count", level=level.value, where=to_json(predicate), members=members)
+        return int(self._research.ask(asked))
 
     def instances(self, predicate: Predicate | None = None) -> list[StoredInstance]:
         """The instances that satisfy the predicate, by series and InstanceNumber."""
@@ -195,10 +196,12 @@ class Dataset:
         order: Order = (),
         limit: int | None = None,
         offset: int = 0,
+        members: str | None = None,
     ) -> pa.RecordBatchReader:
         """Any attribute as a table, in record batches; see `catalog.query.Engine.query`.
 
-        Without `order` instances come as the catalog keeps them, which costs least.
+        Without `order` instances come as the catalog keeps them, which costs least. `members` names those of
+        a frozen cohort, which then are all that there is (`isocenter.cohort`).
 
         Raises:
             UnknownAttribute: no such column, naming the nearest.
@@ -212,12 +215,47 @@ class Dataset:
             order=[tuple(one) for one in order],
             limit=limit,
             offset=offset,
+            members=members,
         )
         return self._research.rows(question)
 
-    def summaries(self, level: Level, predicate: Predicate | None = None) -> Summaries:
+    def summaries(
+        self, level: Level, predicate: Predicate | None = None, *, members: str | None = None
+    ) -> Summaries:
         """Counts by value, histograms, facets and a description of the rows that satisfy the predicate."""
-        return Summaries(self._research, self.name, level, predicate)
+        return Summaries(self._research, self.name, level, predicate, members)
+
+    def select(
+        self,
+        level: Level,
+        predicate: Predicate | None = None,
+        *,
+        order: Order = (),
+        limit: int | None = None,
+        offset: int = 0,
+        uids: Sequence[str] | None = None,
+        members: str | None = None,
+    ) -> pa.RecordBatchReader:
+        """All instances of the rows of a level that satisfy the predicate, sorted by SOPInstanceUID.
+
+        The columns are those of `catalog.members.SCHEMA` and `_size`; the schema's metadata `MOMENT` says
+        what the question saw. `uids` are the unique keys of the rows, if only some count. Raises as `table`.
+        """
+        question = self._question(
+            "select",
+            level=level.value,
+            where=to_json(Everything() if predicate is None else predicate),
+            order=[tuple(one) for one in order],
+            limit=limit,
+            offset=offset,
+            uids=None if uids is None else tuple(uids),
+            members=members,
+        )
+        return self._research.rows(question)
+
+    def lost(self, members: str) -> pa.RecordBatchReader:
+        """The members of a cohort that are `missing` or `changed`: `what` and their UIDs."""
+        return self._research.rows(self._question("lost", members=members))
 
     def sql(self, text: str) -> pa.RecordBatchReader:
         """The answer of one SELECT of a user over the catalog's tables, in a process of its own."""

@@ -6,7 +6,9 @@ process itself, and how it is asked, is in `research`.
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -14,13 +16,19 @@ import pyarrow as pa
 from isocenter.archive.place import MakeQuestions
 from isocenter.archive.summaries import SUMMARIES
 from isocenter.archive.tail import DecodedTail, Moment
+from isocenter.catalog import members
 from isocenter.catalog.exposure import expose
+from isocenter.catalog.levels import Page
+from isocenter.catalog.members import MOMENT
 from isocenter.catalog.query import Engine, Scope
 from isocenter.catalog.sandbox import Sandbox
+from isocenter.catalog.selecting import Selection, limited, lost, select
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import from_json
-from isocenter.errors import BadRequest
-from isocenter.index import Index
+from isocenter.errors import BadRequest, NotFound
+from isocenter.index import Index, cohorts
+
+_MEMBER_LISTS = 4
 
 
 class Questions:
@@ -32,18 +40,26 @@ class Questions:
         self._engine = Engine()
         self._mutex = threading.Lock()
         self._open: dict[str, tuple[Index, DecodedTail]] = {}
+        self._kept: dict[tuple[str, str], pa.Table] = {}
 
     def answer(self, question: dict[str, Any]) -> Any:
-        """Answer `table`, `count`, `columns`, `sql`, or a summary of all rows."""
+        """Answer `table`, `count`, `columns`, `sql`, `select`, `lost` or a summary.
+
+        All but `sql` and `lost` among the `members` of a cohort, where the question names them.
+        """
         now = self._now(question["dataset"])
-        scope = now.scope
         kind = question["kind"]
+        if kind == "lost":
+            return lost(self._engine, now.scope, self._members(question))
+        scope = limited(now.scope, self._members(question)) if question.get("members") else now.scope
         if kind == "table":
             return self._table(scope, question)
         if kind == "count":
             return self._engine.count(scope, Level(question["level"]), from_json(question["where"]))
         if kind in SUMMARIES:
             return SUMMARIES[kind](self._engine, scope, question)
+        if kind == "select":
+            return self._select(scope, now, question)
         if kind == "columns":
             return {name: str(kind) for name, kind in self._engine.columns(scope).items()}
         if kind == "sql":
@@ -68,6 +84,38 @@ class Questions:
             limit=question["limit"],
             offset=question["offset"],
         )
+
+    def _select(self, scope: Scope, now: Moment, question: dict[str, Any]) -> pa.RecordBatchReader:
+        """The instances of a selection; the schema's metadata says which moment that was."""
+        page = Page(question["order"], question["limit"], question["offset"])
+        level, where, uids = Level(question["level"]), from_json(question["where"]), question["uids"]
+        reader = select(self._engine, scope, Selection(level, where, page, uids))
+        moment = {"heads": now.heads, "seq": now.last_seq, "resets": now.resets}
+        schema = reader.schema.with_metadata({MOMENT: json.dumps(moment, sort_keys=True)})
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with reader:
+                yield from reader
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def _members(self, question: dict[str, Any]) -> pa.Table:
+        """The members that the question names; kept, since they never change."""
+        wanted = question["members"]
+        key = (question["dataset"], wanted)
+        with self._mutex:
+            found = self._kept.pop(key, None)
+            index, _ = self._open[question["dataset"]]
+        if found is None:
+            with index.database.read() as session:
+                found = members.table(cohorts.parts(session, wanted))
+            if not found.num_rows and wanted != members.NONE:
+                raise NotFound("The members of the cohort are not there any more")
+        with self._mutex:
+            self._kept[key] = found
+            while len(self._kept) > _MEMBER_LISTS:
+                del self._kept[next(iter(self._kept))]
+        return found
 
     def _now(self, dataset: str) -> Moment:
         with self._mutex:

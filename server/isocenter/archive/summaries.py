@@ -31,6 +31,7 @@ class Summaries:
     _dataset: str
     _level: Level
     _predicate: Predicate | None
+    _members: str | None = None
 
     def group(
         self, columns: Sequence[str], *, order: Order = (), limit: int | None = None, offset: int = 0
@@ -59,7 +60,8 @@ class Summaries:
 
     def _question(self, kind: str, **told: Any) -> dict[str, Any]:
         where = to_json(Everything() if self._predicate is None else self._predicate)
-        return {"kind": kind, "dataset": self._dataset, "level": self._level.value, "where": where, **told}
+        asked = {"kind": kind, "dataset": self._dataset, "level": self._level.value, "where": where}
+        return {**asked, "members": self._members, **told}
 
 
 # --- in the query process -------------------------------------------------------------------------------

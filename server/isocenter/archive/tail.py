@@ -26,10 +26,16 @@ _CHUNKS = 32
 
 @dataclass(frozen=True)
 class Moment:
-    """What is visible at one moment: the rows of `instances`, and the data files of the derived tables."""
+    """What is visible at one moment: the rows of `instances`, and the data files of the derived tables.
+
+    `heads`, `last_seq` and `resets` are those of `View`, and say which moment that is.
+    """
 
     scope: Scope
     derived: dict[str, list[str]]
+    heads: dict[str, int]
+    last_seq: int
+    resets: int
 
 
 class DecodedTail:
@@ -65,7 +71,8 @@ class DecodedTail:
             if rows is None and not files:
                 rows = OWN.empty_table()
             derived = {table: self._catalog.files(table, view.heads.get(table)) for table in DERIVED}
-            return Moment(Scope(files, rows, self._dead(view.tombstones)), derived)
+            scope = Scope(files, rows, self._dead(view.tombstones))
+            return Moment(scope, derived, view.heads, view.last_seq, view.resets)
 
     def _follow(self, view: View) -> None:
         rows = self._rows

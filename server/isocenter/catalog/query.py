@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -37,6 +37,9 @@ from isocenter.dicom.predicate import Everything, Predicate
 TOMBSTONES = pa.schema([("sop_key", pa.int64()), ("uid", pa.string()), ("seq", pa.int64())])
 """Rows with this key and SOPInstanceUID and a `_seq` up to `seq` are dead."""
 
+MEMBER = "_member"
+"""What the members of a scope are called in SQL."""
+
 BATCH_ROWS = 20_000
 
 
@@ -48,11 +51,13 @@ class Scope:
         files: data files of the visible version.
         tail: rows not in the files yet, None when there are none (columns as `rows` makes them).
         tombstones: table of schema `TOMBSTONES`, None when there are none.
+        members: the only rows that count: a table of `_sop_key` and SOPInstanceUID; None is all of them.
     """
 
     files: tuple[str, ...] = ()
     tail: pa.Table | None = None
     tombstones: pa.Table | None = None
+    members: pa.Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +154,27 @@ class Engine:
             UnknownAttribute: naming the nearest keyword.
             InvalidValue: a value cannot be compared with its attribute.
         """
+        wanted, page = Everything() if predicate is None else predicate, Page(order, limit, offset)
+        return self.ask(scope, lambda conditions: rows_sql(level, conditions, wanted, columns, page))
+
+    def ask(
+        self,
+        scope: Scope,
+        make: Callable[[Conditions], str],
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.RecordBatchReader:
+        """The rows of a SELECT over `live`, the rows of the scope, and Arrow tables by name.
+
+        Args:
+            scope: which rows exist.
+            make: makes the SELECT; values go into it as parameters of the conditions it is given.
+            tables: beside `live`.
+        """
         with self._rows(scope) as (cursor, rows):
+            for name, table in (tables or {}).items():
+                cursor.register(name, table)
             conditions = Conditions(rows.columns, rows.unconverted, computed)
-            wanted = Everything() if predicate is None else predicate
-            sql = rows_sql(level, conditions, wanted, columns, Page(order, limit, offset))
-            relation = cursor.sql(rows.source + sql, params=conditions.parameters)
+            relation = cursor.sql(rows.source + make(conditions), params=conditions.parameters)
             return _streamed(relation, cursor)
 
     def count(self, scope: Scope, level: Level = Level.INSTANCE, predicate: Predicate | None = None) -> int:
@@ -215,6 +236,8 @@ class Engine:
                 cursor.register("_tail", scope.tail)
             if dead is not None:
                 cursor.register("_dead", dead)
+            if scope.members is not None:
+                cursor.register(MEMBER, scope.members)
             source = source_sql(scope, columns, dead is not None)
             yield cursor, _Rows(columns, _unconverted(scope), source)
         except BaseException:
@@ -277,7 +300,11 @@ def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> 
     present = columns if parts else {"_seq": pa.int64()}
     lacking = "".join(f", {null(kind)} AS {name}" for name, kind in _ALWAYS.items() if name not in present)
     where = " WHERE _seq NOT IN (SELECT seq FROM _dead)" if dead else ""
-    return f"WITH live AS NOT MATERIALIZED (SELECT *{lacking} FROM ({rows}){where}) "
+    found = f"SELECT *{lacking} FROM ({rows}){where}"
+    if scope.members is not None:
+        member = f"(SELECT _sop_key, SOPInstanceUID FROM {MEMBER})"
+        found = f"SELECT * FROM ({found}) WHERE (_sop_key, SOPInstanceUID) IN {member}"
+    return f"WITH live AS NOT MATERIALIZED ({found}) "
 
 
 @lru_cache(maxsize=4096)

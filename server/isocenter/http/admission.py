@@ -74,5 +74,5 @@ def allowed_origin(request: HTTPServerRequest, origins: Iterable[str]) -> str:
 REQUEST_HEADERS = "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range"
 ANSWER_HEADERS = (
     "Accept-Ranges, Content-Length, Content-Location, Content-Range, ETag, Last-Modified, Warning, "
-    "X-Request-Id, X-Total-Count"
+    "Isocenter-Missing, X-Request-Id, X-Total-Count"
 )

@@ -141,6 +141,8 @@ def _reset_table(session: Session, table: Versioned, to: int, now: int) -> None:
     identity = _agree("n", "o", table.identity)
     changed = "v1 IS NULL AND v0 > ?"
     params: tuple[int, ...] = (now, to)
+    if table.pinned:
+        changed += f" AND {quoted(table.pinned)} = 0"
     if table.same:
         # A row that an earlier reset brought back is the very row the snapshot saw: leave it.
         changed += (

@@ -36,6 +36,7 @@ metadata = MetaData()
 ONLY_HERE: dict[str, tuple[str, ...]] = {
     "worklist": ("workitem", "subscription", "workitem_event", "subscriber"),
     "non-patient instances": ("nonpatient",),
+    "cohorts": ("cohort", "cohort_part", "cohort_name"),
 }
 """The tables with what neither objects nor catalog tell, by what a user calls it: a rebuild carries their
 visible rows into the new index (`carrying`), those of one name all or none.  A new table of that kind is
@@ -56,11 +57,13 @@ class Versioned:
     """A table with epochs: which columns say that two rows are states of the same thing.
 
     `same` are the columns that must agree for a row to be the very state a snapshot saw.
+    `pinned` is the column that is 1 in rows that no reset ends, if there is one.
     """
 
     table: Table
     identity: tuple[str, ...]
     same: tuple[str, ...] = ()
+    pinned: str = ""
 
     @property
     def name(self) -> str:
@@ -83,7 +86,11 @@ VERSIONED: dict[str, Versioned] = {}
 
 
 def versioned(
-    name: str, identity: tuple[str, ...], *columns: Column[object], same: tuple[str, ...] = ()
+    name: str,
+    identity: tuple[str, ...],
+    *columns: Column[object],
+    same: tuple[str, ...] = (),
+    pinned: str = "",
 ) -> Versioned:
     """Declare a table with epochs and the indices they need.
 
@@ -108,7 +115,7 @@ def versioned(
     Index(f"{name}_key", table.c[identity[0]], sqlite_where=_ENDED, postgresql_where=_ENDED)
     Index(f"{name}_v0", table.c.v0)
     Index(f"{name}_v1", table.c.v1, sqlite_where=_ENDED, postgresql_where=_ENDED)
-    VERSIONED[name] = Versioned(table, identity, same)
+    VERSIONED[name] = Versioned(table, identity, same, pinned)
     return VERSIONED[name]
 
 

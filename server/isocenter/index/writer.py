@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.errors import Conflict, InvalidValue
-from isocenter.index import changes, epochs, identity, leases, removal
+from isocenter.index import changes, cohorts, epochs, identity, leases, removal
 from isocenter.index.candidate import prepare
 from isocenter.index.database import Database
 from isocenter.index.familiar import Familiar
@@ -224,6 +224,7 @@ class Writer:
         if gone:
             with self.database.write() as session:
                 epochs.prune_values(session)
+                cohorts.prune_parts(session)
         return gone
 
     # -- the rest --------------------------------------------------------------------------------------

@@ -1,5 +1,12 @@
 """The automation API at `/api` (row 8)."""
 
-from isocenter.rest import changes, datasets, system, table_summaries, tables
+from isocenter.rest import changes, cohorts, datasets, system, table_summaries, tables
 
-routes = [*system.routes, *tables.routes, *table_summaries.routes, *datasets.routes, *changes.routes]
+routes = [
+    *system.routes,
+    *tables.routes,
+    *table_summaries.routes,
+    *datasets.routes,
+    *changes.routes,
+    *cohorts.routes,
+]

@@ -42,13 +42,21 @@ def _shown(change: Change) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Seq": change.id,
         "ChangeType": _TYPES.get((change.kind, change.level), _camel(change.kind)),
-        "ResourceType": change.level.capitalize() if change.level else "Dataset",
+        "ResourceType": _resource(change),
         "Date": when.strftime("%Y%m%dT%H%M%S"),
     }
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
         if uid := getattr(change, keyword):
             shown[keyword] = uid
+    if shown["ResourceType"] == "Cohort":
+        shown["Cohort"] = change.detail
     return shown
+
+
+def _resource(change: Change) -> str:
+    if change.level:
+        return change.level.capitalize()
+    return "Cohort" if change.kind.startswith("cohort-") else "Dataset"
 
 
 def _camel(kind: str) -> str:

@@ -26,9 +26,10 @@ class SummaryHandler(TableHandler):
     """Answers with a summary of the rows of a query."""
 
     async def summaries(self, asked: dict[str, Any]) -> Summaries:
-        """Of the rows that `dataset`, `level` and `where` say."""
+        """Of the rows that `dataset`, `level`, `where` and `cohort` say."""
         dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
-        return dataset.summaries(level, await self.where(asked))
+        members, _ = await self.members(dataset, asked["cohort"], level)
+        return dataset.summaries(level, await self.where(asked), members=members)
 
     async def answer(self, asked: dict[str, Any], make: Callable[[Summaries], pa.RecordBatchReader]) -> None:
         """Send the table that `make` asks for."""
@@ -41,9 +42,16 @@ class Group(SummaryHandler):
     """How many rows of a query have each value of a column, or each combination of several."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "columns", "order", "limit", "offset"}`: columns and `count`."""
+        """`{"dataset", "level", "where", "cohort", "columns", "order", "limit", "offset"}`: and `count`."""
         asked = self.fields(
-            dataset=str, level=str, where=(dict, str), columns=list, order=list, limit=int, offset=int
+            dataset=str,
+            level=str,
+            where=(dict, str),
+            cohort=str,
+            columns=list,
+            order=list,
+            limit=int,
+            offset=int,
         )
         columns, order = columns_of(asked["columns"]), order_of(asked["order"])
         limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
@@ -56,8 +64,8 @@ class Histogram(SummaryHandler):
     """How many rows of a query have a number, date or time in each of some intervals of equal width."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "column", "bins"}`: `low`, `high`, `count`."""
-        asked = self.fields(dataset=str, level=str, where=(dict, str), column=str, bins=int)
+        """`{"dataset", "level", "where", "cohort", "column", "bins"}`: `low`, `high`, `count`."""
+        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str, column=str, bins=int)
         column, bins = _column(asked), _within("bins", asked["bins"], _BINS, MOST_BINS)
         await self.answer(asked, lambda of: of.histogram(column, bins))
 
@@ -66,8 +74,8 @@ class Describe(SummaryHandler):
     """What each column of a query holds: counts, the different values, and how they spread."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "columns"}`: a column a row."""
-        asked = self.fields(dataset=str, level=str, where=(dict, str), columns=list)
+        """`{"dataset", "level", "where", "cohort", "columns"}`: a column a row."""
+        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str, columns=list)
         columns = columns_of(asked["columns"])
         await self.answer(asked, lambda of: of.describe(columns))
 
@@ -76,8 +84,8 @@ class Facets(SummaryHandler):
     """What to narrow a query by: of each column asked for, its most frequent values or a histogram."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "facets": [{"column", "limit" or "bins", "where"}]}`."""
-        asked = self.fields(dataset=str, level=str, where=(dict, str), facets=list)
+        """`{"dataset", "level", "where", "cohort", "facets": [{"column", "limit" or "bins", "where"}]}`."""
+        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str, facets=list)
         if not asked["facets"] or len(asked["facets"]) > _MOST_FACETS:
             raise BadRequest(f"facets is a list of 1 to {_MOST_FACETS} objects")
         facets = [await self._facet(one) for one in asked["facets"]]
@@ -86,9 +94,11 @@ class Facets(SummaryHandler):
             level_of(asked["level"]),
             await self.where(asked),
         )
-        of = dataset.summaries(level, predicate)
-        count = await self.context.long(dataset.count, level, predicate)
-        self.write_json({"count": count, "facets": await self.context.long(of.facets, facets)})
+        members, missing = await self.members(dataset, asked["cohort"], level)
+        of = dataset.summaries(level, predicate, members=members)
+        count = await self.context.long(lambda: dataset.count(level, predicate, members=members))
+        told: dict[str, Any] = {"count": count, "facets": await self.context.long(of.facets, facets)}
+        self.write_json(told | ({} if missing is None else {"missing": missing}))
 
     async def _facet(self, given: Any) -> dict[str, Any]:
         asked = known_fields(given, column=str, limit=int, bins=int, where=(dict, str))

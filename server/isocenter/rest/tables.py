@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
+from isocenter.cohort import Cohorts
 from isocenter.dicom.expression import parse
 from isocenter.dicom.predicate import Predicate, from_json
 from isocenter.errors import BadRequest, NotAcceptable
@@ -18,7 +19,8 @@ from isocenter.rest.handler import ApiHandler, level_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from isocenter.archive.dataset import Order
+    from isocenter.archive.dataset import Dataset, Order
+    from isocenter.dicom.levels import Level
 
 _LARGEST = 2**62
 
@@ -45,6 +47,24 @@ class TableHandler(ApiHandler):
         meant takes long."""
         where = asked["where"]
         return await self.context.short(parse if isinstance(where, str) else from_json, where)
+
+    async def members(
+        self, dataset: Dataset, cohort: str | None, level: Level
+    ) -> tuple[str | None, int | None]:
+        """What names the members of a cohort, and how many rows of a level it lost; None for no cohort.
+
+        Raises:
+            NotFound: there is no such cohort.
+        """
+        if not cohort:
+            return None, None
+
+        def look() -> tuple[str, int]:
+            cohorts = Cohorts(dataset)
+            found = cohorts.get(cohort)
+            return found.row.members, cohorts.missing_at(found, level)
+
+        return await self.context.long(look)
 
     async def send_table(self, make: Callable[[], pa.RecordBatchReader], media_type: str) -> None:
         """Send the table whose reader `make()` opens; nothing is sent before the query begins to answer."""
@@ -74,17 +94,33 @@ class Query(TableHandler):
     """Rows at a level that satisfy a predicate, with the columns asked for."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "columns", "order", "limit", "offset"}`, all optional."""
+        """`{"dataset", "level", "where", "cohort", "columns", "order", "limit", "offset"}`, all optional.
+
+        With `cohort` the members of a frozen cohort are all that there is; the header `Isocenter-Missing`
+        says how many of its rows at this level are not there any more.
+        """
         media_type = self.media_type()
         asked = self.fields(
-            dataset=str, level=str, where=(dict, str), columns=list, order=list, limit=int, offset=int
+            dataset=str,
+            level=str,
+            where=(dict, str),
+            cohort=str,
+            columns=list,
+            order=list,
+            limit=int,
+            offset=int,
         )
         dataset = self.dataset(asked["dataset"])
         level, predicate = level_of(asked["level"]), await self.where(asked)
         columns, order = columns_of(asked["columns"]), order_of(asked["order"])
         limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
+        members, missing = await self.members(dataset, asked["cohort"], level)
+        if missing is not None:
+            self.set_header("Isocenter-Missing", str(missing))
         await self.send_table(
-            lambda: dataset.table(level, predicate, columns, order=order, limit=limit, offset=offset),
+            lambda: dataset.table(
+                level, predicate, columns, order=order, limit=limit, offset=offset, members=members
+            ),
             media_type,
         )
 
@@ -93,11 +129,13 @@ class Count(TableHandler):
     """How many rows a query has."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where"}` gives `{"count": n}`."""
-        asked = self.fields(dataset=str, level=str, where=(dict, str))
+        """`{"dataset", "level", "where", "cohort"}` gives `{"count": n}`, of a cohort `missing` as well."""
+        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str)
         dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
         predicate = await self.where(asked)
-        self.write_json({"count": await self.context.long(dataset.count, level, predicate)})
+        members, missing = await self.members(dataset, asked["cohort"], level)
+        count = await self.context.long(lambda: dataset.count(level, predicate, members=members))
+        self.write_json({"count": count} | ({} if missing is None else {"missing": missing}))
 
 
 class Sql(TableHandler):
@@ -133,7 +171,7 @@ def columns_of(given: list[Any] | None) -> list[str] | None:
 
 
 def order_of(given: list[Any] | None) -> Order:
-    """Pairs of a name and a direction, which may be left out."""
+    """The field `order`: names, or pairs of a name and `asc` or `desc`. Raises BadRequest."""
     order: list[tuple[str, Literal["asc", "desc"]]] = []
     for entry in given or []:
         name, direction = entry if isinstance(entry, list) and len(entry) == 2 else (entry, "asc")
@@ -144,7 +182,7 @@ def order_of(given: list[Any] | None) -> Order:
 
 
 def natural(name: str, value: int | None) -> int | None:
-    """A whole number from 0; None: not said."""
+    """A field that is a whole number from 0. Raises BadRequest."""
     if value is not None and not 0 <= value < _LARGEST:
         raise BadRequest(f"{name} is not negative")
     return value

@@ -10,6 +10,7 @@ class Action(StrEnum):
 
     READ = "read"
     STORE = "store"
+    FREEZE = "freeze"
     DEIDENTIFY = "deidentify"
     CURATE = "curate"
     ADMINISTER = "administer"
@@ -31,8 +32,8 @@ class Role(StrEnum):
 
 _ALLOWED: dict[Role, frozenset[Action]] = {
     Role.READER: frozenset({Action.READ}),
-    Role.CONTRIBUTOR: frozenset({Action.READ, Action.STORE}),
-    Role.DEIDENTIFIER: frozenset({Action.READ, Action.DEIDENTIFY}),
-    Role.CURATOR: frozenset({Action.READ, Action.STORE, Action.CURATE}),
+    Role.CONTRIBUTOR: frozenset({Action.READ, Action.STORE, Action.FREEZE}),
+    Role.DEIDENTIFIER: frozenset({Action.READ, Action.FREEZE, Action.DEIDENTIFY}),
+    Role.CURATOR: frozenset({Action.READ, Action.STORE, Action.FREEZE, Action.CURATE}),
     Role.ADMIN: frozenset(Action),
 }

@@ -1,4 +1,4 @@
-"""What only the old index tells (worklist, non-patient instances) is in the new one, or said to be lost."""
+"""What only the old index tells (worklist, cohorts, palettes ...) is in the new one, or said to be lost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from isocenter.archive import Archive, Dataset, Origin
 from isocenter.archive.nonpatient import NonPatientObjects
 from isocenter.archive.rebuild import Source
 from isocenter.cli import upkeep
+from isocenter.cohort import Cohorts, Wanted
 from isocenter.config import IndexSettings, Settings
 from isocenter.errors import Damaged
 from isocenter.index.schema import ONLY_HERE, metadata
@@ -24,7 +25,11 @@ from isocenter.worklist.workitems import Worklist
 
 Open = Callable[[], Archive]
 SOURCES: tuple[Source, ...] = ("catalog", "objects")
-CARRIED = {"workitem": 2, "subscription": 3, "workitem_event": 3, "subscriber": 1, "nonpatient": 1}
+CARRIED = {"workitem": 2, "subscription": 3, "workitem_event": 3, "subscriber": 1, "nonpatient": 1} | {
+    "cohort": 2,
+    "cohort_part": 1,
+    "cohort_name": 1,
+}
 PALETTE = "1.2.840.10008.5.1.4.39.1"
 REMADE = {"patient", "study", "series", "instance", "upper_values", "level_conflict", "conflict", "tail"} | {
     "tombstone",
@@ -41,7 +46,7 @@ def settings(settings: Settings, index_settings: IndexSettings) -> Settings:
 
 
 def plan(main: Dataset) -> None:
-    """Two workitems, one changed since a snapshot, a subscriber who was told of the other, a palette."""
+    """Two workitems, one changed since a snapshot, a subscriber told of the other, a palette, a cohort."""
     worklist = Worklist(main.index)
     worklist.subscribe(Wish(WORKLIST, "READER"))
     worklist.create(workitem(), "1.5.1")
@@ -51,11 +56,15 @@ def plan(main: Dataset) -> None:
     worklist.change_state("1.5.1", "IN PROGRESS", "1.6")
     raw = part10(data_set(SOPClassUID=PALETTE, SOPInstanceUID="1.7.1"))
     NonPatientObjects(main.index, "main").store(raw, "color-palettes", Origin("S"))
+    for _ in range(2):
+        Cohorts(main).freeze("all", Wanted(), by="ada")
 
 
 def told(main: Dataset) -> dict[str, Any]:
     worklist = Worklist(main.index)
+    cohorts = Cohorts(main)
     return {
+        "cohorts": [(one, cohorts.verify(one)) for one in cohorts.all(versions=True)],
         "workitems": [worklist.retrieve(uid) for uid in ("1.5.1", "1.5.2")],
         "events": worklist.events("READER", 0),
         "untold": worklist.events("READER"),
