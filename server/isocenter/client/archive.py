@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import FileDataset
 
-    from isocenter.client.resources import Patient, Resource
+    from isocenter.client.resource import Resource
+    from isocenter.client.resources import Patient
     from isocenter.client.store import StoreReport
     from isocenter.client.transport import Transport
 

@@ -6,134 +6,22 @@ known yet is asked for once. Not here: tables of them (`frame`), pixels in space
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-from urllib.parse import quote
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
 
-from isocenter.client.contents import Contents
-from isocenter.client.display.resources import resource_html, resource_text
 from isocenter.client.files import BLOCK, MEMORY, RemoteFile
 from isocenter.client.frame import Frame
-from isocenter.dicom.attributes import COMPUTED, INDEX, lookup, suggestion
+from isocenter.client.resource import ORDER, Resource, dicomweb_root
+from isocenter.dicom.attributes import COMPUTED, INDEX
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Predicate, all_of
-from isocenter.errors import BadRequest, IsocenterError, NotFound, UnknownAttribute
+from isocenter.errors import BadRequest
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
-    from isocenter.client.transport import Transport
-
-_ORDER = {
-    Level.STUDY: ("StudyDate", "StudyTime", "StudyInstanceUID"),
-    Level.SERIES: ("SeriesNumber", "SeriesInstanceUID"),
-    Level.INSTANCE: ("InstanceNumber", "SOPInstanceUID"),
-}
-
-
-_OWN = ("_size", "_seq", "_received", "_source_aet", "_sha256")
-
-
-class Resource(Contents):
-    """What the four have in common; equal when they name the same thing of the same archive.
-
-    Attributes of DICOM are read by keyword (`series.Modality`): dates and times as those of `datetime`, the
-    rest as in a frame's rows; None where it is absent. What belongs to a level below is that of the instance
-    received first.
-
-    Attributes:
-        level: what it is.
-        transport: to its server.
-        dataset_name: of its archive, on the server.
-        uid: its unique identifier (of a patient: the PatientID).
-    """
-
-    level: ClassVar[Level]
-
-    def __init__(
-        self, transport: Transport, dataset: str, uid: str, known: Mapping[str, Any] | None = None
-    ) -> None:
-        self.transport, self.dataset_name, self.uid = transport, dataset, uid
-        self._known: dict[str, Any] = {**(known or {}), self.level.unique_key: uid}
-        self._whole = False
-
-    @property
-    def predicate(self) -> Predicate:
-        """What selects it in a query."""
-        return Equal((self.level.unique_key,), self.uid)
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """All that the index knows of it, by keyword, as in a frame's rows."""
-        if not self._whole:
-            self._ask(None)
-        return dict(self._known)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name not in _OWN:
-            raise AttributeError(name)
-        try:
-            vr = "" if name in _OWN else lookup(name).vr
-        except UnknownAttribute as error:
-            near = suggestion(name, tuple(own for own in dir(type(self)) if own[0] != "_")) or error.hint
-            told = f"; {near}" if near else ""
-            raise AttributeError(f"{type(self).__name__} has no {name!r}{told}", name=name) from None
-        return _as_python(vr, self._value(name))
-
-    def __dir__(self) -> list[str]:
-        indexed = (name for level in self.level.and_above for name in (*INDEX[level], *COMPUTED[level]))
-        return sorted({*super().__dir__(), *(n for n in (*indexed, *self._known) if "." not in n)})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Resource) and self._identity() == other._identity()
-
-    def __hash__(self) -> int:
-        return hash(self._identity())
-
-    def __bool__(self) -> bool:
-        return True  # whatever its length
-
-    def __repr__(self) -> str:
-        return resource_text(self.level, self.uid, self._known)
-
-    def _repr_html_(self) -> str:
-        try:
-            return resource_html(self.level, self.uid, self.row)
-        except IsocenterError as error:
-            return resource_html(self.level, self.uid, self._known, str(error))
-
-    def _identity(self) -> tuple[object, ...]:
-        return self.level, self.transport.url, self.dataset_name, self.uid
-
-    def _below(self, level: Level) -> Frame:
-        return Frame(self.transport, self.dataset_name, level, self.predicate).sort(*_ORDER[level])
-
-    def _value(self, name: str) -> Any:
-        if name not in self._known:
-            indexed = any(name in INDEX[level] or name in COMPUTED[level] for level in self.level.and_above)
-            self._ask(None if indexed and not self._whole else (name,))
-        return self._known.get(name)
-
-    def _ask(self, names: tuple[str, ...] | None) -> None:
-        """Learn these attributes, or all that the index has."""
-        level = max(self.level, Level.STUDY, key=list(Level).index)
-        frame = Frame(self.transport, self.dataset_name, level, self.predicate)
-        frame = frame if names is None else frame.select(*names)
-        if self.level is Level.PATIENT:
-            frame = frame.sort("StudyDate", descending=True)  # what was last said of the person
-        found = next(iter(list(frame.rows(1))), None)
-        if found is None:
-            hint = "was it deleted, or is it of another dataset?"
-            what = "patient of this PatientID" if self.level is Level.PATIENT else f"{self.level} {self.uid}"
-            raise NotFound(f"There is no {what} in {self.dataset_name!r}", hint=hint)
-        self._known |= {name: value for name, value in found.items() if self._is_mine(name)}
-        self._known |= dict.fromkeys(names or ())  # those that came are kept by the line below
-        self._known |= {name: found[name] for name in names or () if name in found}
-        self._whole |= names is None
-
-    def _is_mine(self, name: str) -> bool:
-        return True
+    from isocenter.client.stacking import Irregular
+    from isocenter.client.volume import Values, Volume
 
 
 class Patient(Resource):
@@ -182,6 +70,52 @@ class Patient(Resource):
         return name in INDEX[Level.PATIENT] or name in COMPUTED[Level.PATIENT] or not self.uid
 
 
+class Image(Resource):
+    """What may be a volume: a series, or an instance with frames."""
+
+    @property
+    def path(self) -> str:
+        """Its path in DICOMweb, below the server's URL."""
+        raise NotImplementedError
+
+    def volume(
+        self,
+        *,
+        irregular: Irregular = "error",
+        values: Values = "modality",
+        dtype: Any = None,
+        connections: int = 4,
+        progress: bool | Callable[[int, int], None] = True,
+        **chosen: Any,
+    ) -> Volume:
+        """Its images as one array in space.
+
+        Args:
+            irregular: what to do with slices that are no even stack (gaps, doubled slices, tilt, mixed
+                orientations or sizes): `error`; `keep` all, at a mean spacing; `largest` even part.
+            values: `modality` (after rescale or modality table: HU, BQML, Gy), `stored`, or `real_world`
+                (the first Real World Value Mapping).
+            dtype: of the array; None: whole numbers where the values are, else float32.
+            connections: requests at the same time.
+            progress: shown, or a function called with bytes done and bytes in all.
+            chosen: attributes to choose slices by, where a series is of several volumes: `EchoTime=20`.
+
+        Raises:
+            BadRequest: the images make no volume; it says why and what can be done.
+        """
+        from isocenter.client.volume import volume
+
+        return volume(
+            self,
+            irregular=irregular,
+            values=values,
+            dtype=dtype,
+            connections=connections,
+            progress=progress,
+            chosen=chosen,
+        )
+
+
 class Study(Resource):
     """A study: the series that were made for one order."""
 
@@ -205,7 +139,7 @@ class Study(Resource):
     @property
     def instances(self) -> Frame:
         """The instances of all its series."""
-        return self._below(Level.INSTANCE).sort("SeriesNumber", "SeriesInstanceUID", *_ORDER[Level.INSTANCE])
+        return self._below(Level.INSTANCE).sort("SeriesNumber", "SeriesInstanceUID", *ORDER[Level.INSTANCE])
 
     def metadata(self) -> Iterator[Dataset]:
         """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
@@ -226,7 +160,7 @@ class Study(Resource):
         )
 
 
-class Series(Resource):
+class Series(Image):
     """A series: instances that one device made in one go."""
 
     level = Level.SERIES
@@ -272,7 +206,7 @@ class Series(Resource):
         )
 
 
-class Instance(Resource):
+class Instance(Image):
     """An instance: one DICOM object, an image or another."""
 
     level = Level.INSTANCE
@@ -364,11 +298,6 @@ def resource_of(
     return found
 
 
-def dicomweb_root(dataset: str) -> str:
-    """The path of a dataset's DICOMweb service."""
-    return "/dicom-web" if dataset == "main" else f"/datasets/{quote(dataset)}/dicom-web"
-
-
 def _upper(resource: Resource, level: Level) -> dict[str, Any]:
     """What a resource knows of the one above it."""
     names = {name for upper in level.and_above for name in (*INDEX[upper], *COMPUTED[upper])}
@@ -383,17 +312,3 @@ def _patient_of(resource: Resource) -> Patient:
     if not uid:
         known["StudyInstanceUID"] = resource._value("StudyInstanceUID")
     return Patient(resource.transport, resource.dataset_name, uid, known)
-
-
-def _as_python(vr: str, value: Any) -> Any:
-    """Dates and times, which JSON does not have; lists of them too."""
-    if isinstance(value, list):
-        return [_as_python(vr, one) for one in value]
-    if vr == "DA" and isinstance(value, str):
-        return datetime.date.fromisoformat(value)
-    if vr == "DT" and isinstance(value, str):
-        return datetime.datetime.fromisoformat(value)
-    if vr == "TM" and isinstance(value, int):
-        midnight = datetime.datetime.min
-        return (midnight + datetime.timedelta(microseconds=value)).time()
-    return value

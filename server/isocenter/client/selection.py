@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from isocenter.client.frame import Frame
-from isocenter.client.resources import Resource, dicomweb_root, resource_of
+from isocenter.client.resource import Resource, dicomweb_root
+from isocenter.client.resources import resource_of
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import OneOf
 from isocenter.dicom.uids import is_valid_uid
