@@ -15,13 +15,13 @@ TYPE_CHECKING = False  # type checkers take it as true; importing typing would c
 
 __version__ = "0.1.0"
 
-__all__ = ["Archive", "Frame", "__version__", "col", "connect", "errors", "options", "start"]
+__all__ = ["Archive", "Frame", "__version__", "col", "connect", "errors", "options", "servers", "start"]
 
 if TYPE_CHECKING:
     from isocenter import errors
     from isocenter.client.archive import Archive
     from isocenter.client.columns import col
-    from isocenter.client.connect import connect
+    from isocenter.client.connect import connect, servers
     from isocenter.client.frame import Frame
     from isocenter.client.options import options
     from isocenter.client.start import start
@@ -32,6 +32,7 @@ _HOME = {
     "col": "isocenter.client.columns",
     "connect": "isocenter.client.connect",
     "options": "isocenter.client.options",
+    "servers": "isocenter.client.connect",
     "start": "isocenter.client.start",
 }
 

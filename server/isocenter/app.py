@@ -22,7 +22,7 @@ from isocenter.connection_file import published
 from isocenter.errors import Forbidden, IsocenterError
 from isocenter.life import Life, Parent, thrown_away
 from isocenter.pool import ProcessPool
-from isocenter.security import Tokens, digest_of, new_secret
+from isocenter.security import HubUsers, Tokens, digest_of, new_secret
 from isocenter.state import open_state
 from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
 
@@ -105,7 +105,8 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         pool = ProcessPool(max((os.cpu_count() or 1) // settings.workers, 1))
         stack.callback(pool.close)
         scratch = settings.data / "run" / "scratch"
-        tokens = Tokens(state, local=local)
+        hub = HubUsers(settings.jupyterhub) if settings.jupyterhub else None
+        tokens = Tokens(state, local=local, hub=hub)
         context = Context(
             archive, settings, tokens, pool=pool, scratch=scratch, dicom_port=sockets.dicom_port
         )
@@ -150,7 +151,9 @@ def _check_exposure(settings: Settings) -> None:
 
 
 def _guarded(settings: Settings) -> bool:
-    """Whether a token exists."""
+    """Whether nobody is let in without a token: one exists, or a hub tells whose they are."""
+    if settings.jupyterhub is not None:
+        return True
     state = open_state(settings.data)
     try:
         return Tokens(state).exist()

@@ -8,6 +8,7 @@ It says what can be set and what fits; what a setting does is said where it is u
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from contextvars import ContextVar
 from pathlib import Path
@@ -27,6 +28,7 @@ from isocenter.errors import BadRequest
 _from_file: ContextVar[dict[str, Any]] = ContextVar("_from_file", default={})  # noqa: B039 (never changed)
 
 MEBIBYTE = 1024 * 1024
+RoleName = Literal["reader", "contributor", "deidentifier", "curator", "admin"]
 Right = Literal["echo", "store", "find", "move", "get"]
 ALL_RIGHTS: tuple[Right, ...] = ("echo", "store", "find", "move", "get")
 
@@ -50,8 +52,39 @@ class HttpSettings(_Part):
     socket: Path | None = Field(
         None, description="unix socket to listen on instead, which only the owner of the server may use"
     )
+    prefix: str = Field(
+        "", description="path that a proxy leaves before ours, such as `/services/isocenter` of JupyterHub"
+    )
     max_body: int = Field(64 * 1024 * MEBIBYTE, gt=0, description="largest request body")
     cors_origins: tuple[str, ...] = Field((), description="origins that browsers may call from, or `*`")
+
+    @field_validator("prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~@%-]+)+", path):
+            raise ValueError("a path like /services/isocenter")
+        return path
+
+
+class JupyterHubSettings(_Part):
+    """A JupyterHub whose users come in with their hub tokens."""
+
+    api_url: str = Field(
+        default_factory=lambda: os.environ.get("JUPYTERHUB_API_URL", "http://127.0.0.1:8081/hub/api"),
+        description="the hub's API; JUPYTERHUB_API_URL, else port 8081 of this machine, when absent",
+    )
+    service: str = Field(
+        default_factory=lambda: os.environ.get("JUPYTERHUB_SERVICE_NAME", "isocenter"),
+        description="name of this service there: tokens need the scope `access:services!service=<name>`",
+    )
+    role: RoleName = Field("reader", description="what every user of the hub may do")
+    groups: dict[str, RoleName] = Field(
+        default_factory=dict, description="what members of a group of the hub may do, if that is more"
+    )
+    remembered: float = Field(
+        300.0, gt=0, le=86_400, description="how long the hub's word about a token is good"
+    )
 
 
 class DicomwebSettings(_Part):
@@ -202,6 +235,7 @@ class Settings(BaseSettings):
     query: QuerySettings = QuerySettings()
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict, description="datasets besides `main`")
     peers: dict[str, PeerSettings] = Field(default_factory=dict, description="remote nodes by AE title")
+    jupyterhub: JupyterHubSettings | None = None
 
     _checked = field_validator("ae_title")(_ae_title)
 

@@ -16,7 +16,8 @@
     ├── TooLarge              beyond a configured limit                  413
     ├── UnreadableObject      not DICOM, or broken beyond use            422
     ├── Unavailable           try again: locked, busy, starting          503
-    │   └── Timeout           took longer than allowed                   504
+    │   ├── Timeout           took longer than allowed                   504
+    │   └── NoServer          no server was found to connect to          503
     ├── NoSpace               the disk is full                           507
     └── Damaged               what is stored is not what was stored      500
 
@@ -144,6 +145,22 @@ class Timeout(Unavailable):
     """It took longer than allowed."""
 
     code, status = "timeout", 504
+
+
+class NoServer(Unavailable):
+    """No server was found to connect to; `detail["tried"]` lists where it was looked for."""
+
+    code = "no-server"
+
+    def __str__(self) -> str:
+        tried = (self.detail or {}).get("tried") or []
+        return "\n".join(
+            [f"{self.message}. Tried:", *(f"  - {line}" for line in tried), f"Next: {self.hint}"]
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows: whoever has no server is not helped by our stack."""
+        return f"{type(self).__name__}: {self}".splitlines()
 
 
 class NoSpace(IsocenterError):

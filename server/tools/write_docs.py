@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from isocenter import errors
 from isocenter.cli.application import application
-from isocenter.config import DatasetSettings, PeerSettings, Settings, TlsSettings
+from isocenter.config import DatasetSettings, JupyterHubSettings, PeerSettings, Settings, TlsSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by `make docs` from the code: change it there. -->\n\n"
@@ -71,6 +71,7 @@ def _settings() -> str:
         ("TLS, when `dicom.tls` is set", TlsSettings, "dicom.tls."),
         ("Each dataset besides `main`", DatasetSettings, "datasets.NAME."),
         ("Each peer", PeerSettings, "peers.AE_TITLE."),
+        ("JupyterHub, when `jupyterhub` is set", JupyterHubSettings, "jupyterhub."),
     ):
         lines += [
             f"\n## {title}\n",

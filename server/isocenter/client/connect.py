@@ -1,30 +1,23 @@
-"""`isocenter.connect()`: find the server and say what was tried when there is none.
+"""`isocenter.connect()` and `isocenter.servers()`: find the server, or say what was tried.
 
-In order: the arguments; `ISOCENTER_URL` and `ISOCENTER_TOKEN`; the connection files that servers of this user
-leave in the runtime folder (`isocenter serve` writes them); `./isocenter-data`. An address that was named and
-does not answer is an error: nobody wants to write into another archive than the one named.
+An address that was named and does not answer is an error: nobody wants to write into another archive than the
+one named. Not here: where to look (`discovery`).
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 from isocenter.client.archive import Archive
-from isocenter.client.server_info import runtime_folder
+from isocenter.client.discovery import HUB_URL, Search
+from isocenter.client.display.html import Preview, table_html
+from isocenter.client.server_info import ServerInfo
 from isocenter.client.transport import Transport
-from isocenter.errors import IsocenterError, Unauthorized, Unavailable
+from isocenter.errors import IsocenterError, NoServer, Unauthorized
 
-
-@dataclass(frozen=True)
-class _Candidate:
-    url: str
-    token: str | None
-    found_by: str
-    chosen: bool = False  # by the user, who would not expect another server in its place
+_START_ONE = "start one with `isocenter serve`, or with isocenter.start(), or give its address to connect()"
 
 
 def connect(
@@ -37,6 +30,10 @@ def connect(
 ) -> Archive:
     """Connect to a server.
 
+    Without arguments it is, in this order: the one at `ISOCENTER_URL`, the service `isocenter` of the
+    JupyterHub in which this runs, the server that this Jupyter looks after (started if need be), the one of
+    this user on this machine that was started last, or that of `./isocenter-data`.
+
     Args:
         url: `http://host:port` or `unix:/path/to.sock`; found when absent.
         token: bearer token; found together with the URL when absent.
@@ -45,118 +42,80 @@ def connect(
         verify: whether TLS certificates are checked, or the PEM file of their authorities.
 
     Raises:
-        Unavailable: no server answered; the hint lists what was tried.
+        NoServer: none answered; it lists what was tried.
+        Unavailable: the one that was named does not answer.
         Unauthorized: the server wants a (better) token.
     """
-    tried: list[str] = []
-    for candidate in _candidates(url, token, data, tried):
-        archive = Archive(Transport(candidate.url, candidate.token, verify=verify), dataset)
+    search = Search(url, token, data)
+    for candidate in search.candidates():
+        info = candidate.info
+        archive = Archive(Transport(info.url, info.token, verify=verify), dataset)
         try:
             archive.system()
         except IsocenterError as error:
             archive.close()
-            if candidate.chosen or isinstance(error, Unauthorized):
+            if candidate.chosen or (isinstance(error, Unauthorized) and info.found_by != "JupyterHub"):
                 raise
-            tried.append(f"{candidate.found_by}: {candidate.url} ({error.hint or error.message})")
+            search.tried.append(f"{info.found_by}: {info.url} ({_why(error, info)})")
             continue
         return archive
-    hint = "start one with `isocenter serve`, or give its address; tried " + "; ".join(tried)
-    raise Unavailable("No Isocenter server was found", hint=hint, detail={"tried": tried})
+    raise NoServer("No Isocenter server was found", hint=_START_ONE, detail={"tried": search.tried})
 
 
-def _candidates(
-    url: str | None, token: str | None, data: str | os.PathLike[str] | None, tried: list[str]
-) -> Iterator[_Candidate]:
-    if url is not None:
-        token = token or _token_for(url) or _environment_token(url)
-        yield _Candidate(url, token, "argument", chosen=True)
-        return
-    if data is not None:
-        yield from _file(Path(data) / "run" / "connection.json", token, tried)
-        return
-    named = os.environ.get("ISOCENTER_URL")
-    if named:
-        told = token or _environment_token(named) or _token_for(named)
-        yield _Candidate(named, told, "ISOCENTER_URL", chosen=True)
-        return
-    tried.append("ISOCENTER_URL: not set")
-    yield from _published(token, tried)
-    yield from _file(Path("isocenter-data", "run", "connection.json").absolute(), token, tried)
+def _why(error: IsocenterError, info: ServerInfo) -> str:
+    if info.found_by == "JupyterHub" and isinstance(error, Unauthorized):
+        return "it refuses this server's hub token, which needs the scope access:services!service=isocenter"
+    if info.found_by == "JupyterHub" and error.status in (403, 404):
+        return f"the hub has no such service, unless its administrator says where with {HUB_URL}"
+    return error.hint or error.message
 
 
-def _environment_token(url: str) -> str | None:
-    """ISOCENTER_TOKEN, unless ISOCENTER_URL says that it is another server's."""
-    named = os.environ.get("ISOCENTER_URL") or url
-    return os.environ.get("ISOCENTER_TOKEN") if named.rstrip("/") == url.rstrip("/") else None
+class ServerList(tuple[ServerInfo, ...]):
+    """Servers, shown as a table; `isocenter.connect(servers[0].url)` connects to one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        lines = [f"  {one.url}  {one.data or ''}  found by {one.found_by}" for one in self]
+        return "\n".join([_counted(len(self)), *lines])
+
+    def _repr_html_(self) -> str:
+        rows: list[dict[str, Any]] = [
+            {
+                "address": one.url,
+                "data folder": str(one.data or ""),
+                "version": one.version,
+                "DICOM": f"{one.ae_title} at port {one.dicom_port}" if one.dicom_port else "not listening",
+                "found by": one.found_by,
+            }
+            for one in self
+        ]
+        return table_html(Preview(_counted(len(self)), tuple(rows[0]) if rows else (), rows, len(rows)))
 
 
-def _published(token: str | None, tried: list[str]) -> Iterator[_Candidate]:
-    """The servers of this user on this machine, the one started last first."""
-    folder = runtime_folder()
-    if folder is None:
-        tried.append("connection files: this user has no home folder")
-    files = sorted(_files(folder), key=_started, reverse=True)
-    if folder and not files:
-        tried.append(f"connection files: none in {folder}")
-    for file in files:
-        yield from _file(file, token, tried)
+def _counted(count: int) -> str:
+    return f"{count or 'No'} Isocenter server{'' if count == 1 else 's'}"
 
 
-def _file(file: Path, token: str | None, tried: list[str]) -> Iterator[_Candidate]:
-    told = _read(file)
-    if told is None:
-        tried.append(f"{file}: not there or not readable")
-    elif not _runs(told.get("pid")):
-        tried.append(f"{file}: its server has stopped")
-    else:
-        yield _Candidate(str(told["url"]), token or _text(told.get("token")), str(file))
+def servers() -> ServerList:
+    """The servers that `connect()` could find without being told an address, those it would take first first.
 
-
-def _files(folder: Path | None) -> list[Path]:
-    if folder is None:
-        return []
-    try:
-        return list(folder.glob("*.json"))
-    except OSError:
-        return []
-
-
-def _started(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _read(file: Path) -> dict[str, object] | None:
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) and isinstance(told.get("url"), str) else None
-
-
-def _token_for(url: str) -> str | None:
-    """The token that the server at this very address published on this machine."""
-    for file in _files(runtime_folder()):
-        told = _read(file)
-        if told is not None and str(told["url"]).rstrip("/") == url.rstrip("/") and _runs(told.get("pid")):
-            return _text(told.get("token"))
-    return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _runs(pid: object) -> bool:
-    """Whether the process is there; a server of another machine sharing the folder counts as running."""
-    if not isinstance(pid, int):
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    Each was asked who it is; one that does not answer is left out. None is started.
+    """
+    found: dict[str, ServerInfo] = {}
+    for candidate in Search().candidates(ring=False):
+        info = candidate.info
+        if info.url in found:
+            continue
+        try:
+            with Archive(Transport(info.url, info.token)) as archive:
+                system = archive.system()
+        except IsocenterError:
+            continue
+        found[info.url] = replace(
+            info,
+            version=str(system.get("Version") or ""),
+            ae_title=str(system.get("DicomAet") or ""),
+            dicom_port=system.get("DicomPort"),
+        )
+    return ServerList(found.values())

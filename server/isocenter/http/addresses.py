@@ -11,20 +11,22 @@ from tornado.httputil import HTTPServerRequest
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 _PASSED_ON = ("Forwarded", "Via", "X-Real-Ip")  # as Tornado normalizes names
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~@%+-]+)*")
+REMOVED = "removed_prefix"  # attribute of a request
 _FORWARDED = re.compile(r'(proto|host)\s*=\s*(?:"([^"]*)"|([^;,\s"]*))', re.IGNORECASE)
 
 
 def base_url(request: HTTPServerRequest) -> str:
     """The URL of our root as the client sees it, without a last slash.
 
-    From Forwarded (RFC 7239), X-Forwarded-Proto, -Host and -Prefix, else the request itself. They decide
+    From Forwarded (RFC 7239), X-Forwarded-Proto, -Host and -Prefix, else the request itself and the prefix
+    that was removed from its path (`http.prefix`). They decide
     nothing but the links in answers to the very client that sent them, so they need no trust.
     """
     first = (request.headers.get("Forwarded") or "").split(",")[0]
     told = {name.lower(): quoted or plain for name, quoted, plain in _FORWARDED.findall(first)}
     proto = told.get("proto") or _first(request, "X-Forwarded-Proto")
     host = told.get("host") or _first(request, "X-Forwarded-Host")
-    prefix = _first(request, "X-Forwarded-Prefix").rstrip("/")
+    prefix = _first(request, "X-Forwarded-Prefix").rstrip("/") or getattr(request, REMOVED, "")
     proto = proto if proto in ("http", "https") else request.protocol
     host = host if _HOST.fullmatch(host) else own_host(request)
     return f"{proto}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}"

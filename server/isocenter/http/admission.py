@@ -32,12 +32,17 @@ def identify(request: HTTPServerRequest, tokens: Tokens, origins: Iterable[str])
         Unauthorized: a token is needed and missing, or the one shown is unknown or expired.
         Forbidden: no token exists, and the request is not plainly from this machine's owner.
     """
-    scheme, _, told = (request.headers.get("Authorization") or "").partition(" ")
-    secret = told.strip() if scheme.lower() == "bearer" else ""
+    secret = bearer(request)
     identity = tokens.identify(secret or None)
     if identity is LOCAL and not secret:
         _this_machine_only(request, tuple(origins))
     return identity
+
+
+def bearer(request: HTTPServerRequest) -> str:
+    """The bearer token that a request shows (RFC 6750); empty when it shows none."""
+    scheme, _, told = (request.headers.get("Authorization") or "").partition(" ")
+    return told.strip() if scheme.lower() == "bearer" else ""
 
 
 def _this_machine_only(request: HTTPServerRequest, origins: tuple[str, ...]) -> None:

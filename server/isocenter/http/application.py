@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
 
+from isocenter.http.addresses import REMOVED
 from isocenter.http.context import Context
 from isocenter.http.handler import Handler, Nothing
 from isocenter.http.routes import routes as own_routes
@@ -36,13 +38,31 @@ def make_application(context: Context, routes: Iterable[Route]) -> Application:
         (pattern, handler, {**shared, **(more[0] if more else {})})
         for pattern, handler, *more in [*own_routes, *routes]
     ]
-    return Application(
+    return _Application(
         rules,
+        prefix=context.settings.http.prefix,
         default_handler_class=Nothing,
         default_handler_args=shared,
         log_function=_log_request,
         compress_response=False,
     )
+
+
+class _Application(Application):
+    """Requests whose path begins with `prefix` are as if they had come without it, save for links."""
+
+    def __init__(self, *args: Any, prefix: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prefix = prefix
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Tornado's."""
+        if self._prefix and (request.path + "/").startswith(self._prefix + "/"):
+            request.path = request.path.removeprefix(self._prefix) or "/"
+            rest = (request.uri or "").removeprefix(self._prefix)
+            request.uri = rest if rest.startswith("/") else "/" + rest
+            setattr(request, REMOVED, self._prefix)
+        return super().find_handler(request, **kwargs)
 
 
 def make_server(application: Application, context: Context) -> HTTPServer:

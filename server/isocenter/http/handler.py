@@ -19,7 +19,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 from isocenter import metrics
 from isocenter.errors import BadRequest, IsocenterError, NotFound, TooLarge
 from isocenter.http.addresses import base_url
-from isocenter.http.admission import ANSWER_HEADERS, REQUEST_HEADERS, allowed_origin, identify
+from isocenter.http.admission import ANSWER_HEADERS, REQUEST_HEADERS, allowed_origin, bearer, identify
 from isocenter.http.context import Context
 from isocenter.http.failures import RangeNotSatisfiable, UnsupportedMedia, of_status
 from isocenter.security import LOCAL, Action, Identity
@@ -82,10 +82,25 @@ class Handler(RequestHandler):
         for name, value in _SECURITY_HEADERS.items():
             self.set_header(name, value)
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         """Check the request before its body; a refusal is answered behind the body (see `refuse`)."""
         self._allow_origin()
         self._send_at_once()
+        if self.context.tokens.hub is not None and not self.public:
+            return self._check_with_hub(bearer(self.request))
+        self._check()
+        return None
+
+    async def _check_with_hub(self, secret: str) -> None:
+        try:
+            if secret:
+                await self.context.tokens.ask_hub(secret)
+        except IsocenterError as error:
+            self.refuse(error)
+        else:
+            self._check()
+
+    def _check(self) -> None:
         try:
             self.check()
         except Exception as error:  # noqa: BLE001 (told when the body is over)

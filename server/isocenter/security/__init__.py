@@ -2,6 +2,7 @@
 
 from isocenter.security.acl import Action, Role
 from isocenter.security.identity import LOCAL, Identity
+from isocenter.security.jupyterhub import HubUsers
 from isocenter.security.tokens import Token, Tokens, digest_of, new_secret
 
-__all__ = ["LOCAL", "Action", "Identity", "Role", "Token", "Tokens", "digest_of", "new_secret"]
+__all__ = ["LOCAL", "Action", "HubUsers", "Identity", "Role", "Token", "Tokens", "digest_of", "new_secret"]

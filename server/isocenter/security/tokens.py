@@ -27,6 +27,7 @@ from sqlalchemy import delete, insert, select
 from isocenter.errors import BadRequest, NotFound, Unauthorized
 from isocenter.security.acl import Role
 from isocenter.security.identity import LOCAL, Identity
+from isocenter.security.jupyterhub import HubUsers
 from isocenter.state import State
 from isocenter.state.schema import token as table
 
@@ -85,10 +86,12 @@ class Tokens:
         state: the open state of the server.
         local: digest of the secret of this start, which the connection file carries; it is an
             administrator's, and does not count as an existing token.
+        hub: whose tokens are good here too; with it every request needs one.
     """
 
-    def __init__(self, state: State, *, local: bytes | None = None) -> None:
+    def __init__(self, state: State, *, local: bytes | None = None, hub: HubUsers | None = None) -> None:
         self._state = state
+        self.hub = hub
         self._local = local
         self._lock = threading.Lock()
         self._seen = -1
@@ -138,6 +141,21 @@ class Tokens:
         """Whether any token exists. Expired ones count: a server never opens because time passed."""
         return bool(self._current())
 
+    async def ask_hub(self, secret: str) -> None:
+        """Have JupyterHub say whose token this is, unless it is one of ours or the hub has said so lately.
+
+        Raises:
+            Unavailable: the hub does not answer.
+        """
+        digest = digest_of(secret)
+        if self.hub is not None and not (self._is_own(digest) or self.hub.is_known(digest)):
+            await self.hub.ask(secret, digest)
+
+    def _is_own(self, digest: bytes) -> bool:
+        return digest in self._current() or (
+            self._local is not None and secrets.compare_digest(digest, self._local)
+        )
+
     def identify(self, secret: str | None) -> Identity:
         """Who presents `secret`.
 
@@ -150,14 +168,17 @@ class Tokens:
             return LOCAL
         known = self._current()
         if digest is None:
-            if not known:
+            if not known and self.hub is None:
                 return LOCAL
             raise Unauthorized("This server needs a token", hint="send `Authorization: Bearer <token>`")
         found = known.get(digest)
+        if found is None and self.hub is not None and (user := self.hub.identity(digest)):
+            return user
         if found is None:
             hint = "it may have been revoked, or be that of an earlier start"
             raise Unauthorized(
-                "This token is not known here", hint=hint if known else hint + "; none is needed"
+                "This token is not known here",
+                hint=hint if known or self.hub is not None else hint + "; none is needed",
             )
         if found.expired:
             raise Unauthorized("This token has expired", hint="ask for a new one")

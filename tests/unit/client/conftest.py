@@ -272,7 +272,7 @@ def unix_server(tmp_path: Path) -> Any:
 @pytest.fixture(autouse=True)
 def _no_other_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """No server of this machine is found by accident, and options are as after import."""
-    for name in [name for name in os.environ if name.startswith("ISOCENTER_")]:
+    for name in [name for name in os.environ if name.startswith(("ISOCENTER_", "JUPYTERHUB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setattr(isocenter.options, "show_identifiers", False)

@@ -1,17 +1,21 @@
 """Finding the server: arguments, environment, connection files; and what was tried when there is none."""
 
+import contextlib
 import json
 import os
+import pickle
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
 import isocenter
-from isocenter.client.connect import runtime_folder
+from isocenter.client.server_info import runtime_folder
 from isocenter.connection_file import published
 from isocenter.connection_file import runtime_folder as written_to
-from isocenter.errors import Unavailable
+from isocenter.errors import NoServer, Unavailable
 
 
 def test_the_environment(server, monkeypatch):
@@ -89,10 +93,17 @@ def test_the_server_started_last_is_taken_and_dead_ones_passed_over(server, tmp_
 
 
 def test_it_says_what_was_tried(monkeypatch, tmp_path):
-    with pytest.raises(Unavailable, match="isocenter serve") as told:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoServer) as told:
         isocenter.connect()
-    assert "ISOCENTER_URL: not set" in str(told.value)
-    assert str(runtime_folder()) in str(told.value)
+    assert str(told.value).splitlines() == [
+        "No Isocenter server was found. Tried:",
+        "  - ISOCENTER_URL: not set",
+        f"  - connection files: none in {runtime_folder()}",
+        f"  - {tmp_path}/isocenter-data/run/connection.json: not there",
+        "Next: start one with `isocenter serve`, or with isocenter.start(), or give its address to connect()",
+    ]
+    assert pickle.loads(pickle.dumps(told.value)).detail == told.value.detail
     monkeypatch.setenv("ISOCENTER_URL", "http://127.0.0.1:1")
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
         isocenter.connect()
@@ -119,3 +130,120 @@ def test_the_default_data_folder_of_the_current_one(server, tmp_path, monkeypatc
 def test_a_dataset_is_chosen(server):
     with isocenter.connect(server.url, dataset="ct-lab") as archive:
         assert "ct-lab" in repr(archive)
+
+
+def test_servers_lists_those_that_answer_without_their_tokens(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "No Isocenter servers" in repr(isocenter.servers())
+    folder = runtime_folder()
+    folder.mkdir(parents=True)
+    (folder / "silent.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getpid()}))
+    server.token = "secret-of-this-start"
+    facts = {"url": server.url, "pid": os.getpid(), "token": server.token, "data": str(tmp_path)}
+    with published(tmp_path / "isocenter-data", facts):
+        (found,) = isocenter.servers()  # once, though two files lead to it
+        assert (found.url, found.ae_title, found.dicom_port) == (server.url, "ISOCENTER", 11112)
+        assert found.data == tmp_path
+        shown = isocenter.servers()._repr_html_() + repr(isocenter.servers())
+    assert server.url in shown
+    assert server.token not in shown
+
+
+# -- JupyterHub ------------------------------------------------------------------------------------------
+
+
+def test_on_a_hub_its_service_is_asked_with_the_hub_token(server, monkeypatch):
+    server.token = "of-the-hub"
+    server.routes["/services/isocenter/api/system"] = server.routes["/api/system"]
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", server.token)
+    for name, value in (
+        ("JUPYTERHUB_PUBLIC_HUB_URL", f"{server.url}/hub/"),
+        ("JUPYTERHUB_PUBLIC_URL", f"{server.url}/user/ada/"),
+        ("JUPYTERHUB_HOST", server.url),
+        ("ISOCENTER_JUPYTERHUB_URL", f"{server.url}/services/isocenter"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with isocenter.connect() as archive:
+                assert archive.url == f"{server.url}/services/isocenter"
+
+
+def test_the_hub_token_goes_to_the_service_of_the_hub_alone(server, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of-the-hub")
+    monkeypatch.setenv("ISOCENTER_JUPYTERHUB_URL", "http://hub.example/services/isocenter")
+    monkeypatch.setenv("ISOCENTER_URL", server.url)
+    isocenter.connect().close()
+    isocenter.connect(server.url).close()
+    assert not [headers for _, _, headers, _ in server.requests if "Authorization" in headers]
+    monkeypatch.setenv("ISOCENTER_JUPYTERHUB_URL", server.url)
+    isocenter.connect(server.url).close()
+    assert server.requests[-1][2]["Authorization"] == "Bearer of-the-hub"
+
+
+def test_a_hub_without_the_service_is_passed_over_and_said_to_be(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of-the-hub")
+    with pytest.raises(NoServer, match="JupyterHub: its public address is not known here"):
+        isocenter.connect()
+    monkeypatch.setenv("JUPYTERHUB_HOST", server.url)
+    with pytest.raises(NoServer, match="the hub has no such service"):
+        isocenter.connect()
+    server.routes["/services/isocenter/api/system"] = server.routes["/api/system"]
+    server.token = "another"
+    with pytest.raises(NoServer, match="scope access:services!service=isocenter"):
+        isocenter.connect()
+    facts = {"url": server.url, "pid": os.getpid(), "token": "another"}
+    with published(tmp_path / "data", facts), isocenter.connect() as archive:
+        assert archive.url == server.url
+
+
+# -- Jupyter ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def jupyter(folder, told, *, pid=1):
+    """A Jupyter server that tells everybody who rings `told`; gives the path of its bell."""
+    path = folder / f"jupyter-{pid}.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    caller, _ = listener.accept()
+                    with caller:
+                        caller.sendall(json.dumps(told).encode() + b"\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield str(path)
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_in_a_kernel_the_server_of_its_jupyter_is_taken(server, tmp_path, monkeypatch):
+    server.token = "of-this-start"
+    with jupyter(tmp_path, {"url": server.url, "token": server.token, "data": None}) as path:
+        monkeypatch.setenv("ISOCENTER_JUPYTER", path)
+        with isocenter.connect() as archive:
+            assert archive.url == server.url
+        assert not isocenter.servers()  # only looks: it does not ring
+
+
+def test_a_jupyter_that_cannot_start_one_says_why(tmp_path, monkeypatch):
+    with jupyter(tmp_path, Unavailable("The disk is full").to_json()) as path:
+        monkeypatch.setenv("ISOCENTER_JUPYTER", path)
+        with pytest.raises(NoServer, match="Jupyter: The disk is full"):
+            isocenter.connect()
+    with pytest.raises(NoServer, match="Jupyter: it does not answer"):
+        isocenter.connect()
+
+
+def test_jupyter_itself_does_not_wait_for_its_own_answer(tmp_path, monkeypatch):
+    with jupyter(tmp_path, {"url": "http://127.0.0.1:1"}, pid=os.getpid()) as path:
+        monkeypatch.setenv("ISOCENTER_JUPYTER", path)
+        with pytest.raises(NoServer) as told:
+            isocenter.connect()
+        assert "127.0.0.1" not in str(told.value)

@@ -17,7 +17,7 @@ from isocenter.errors import NoSpace
 from isocenter.http.context import Context
 from isocenter.http.handler import Handler
 from isocenter.http.stream import send_pieces
-from isocenter.security import Action, Tokens, digest_of, new_secret
+from isocenter.security import Action, HubUsers, Tokens, digest_of, new_secret
 from isocenter.state import open_state
 
 
@@ -86,8 +86,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveHttp]]:
             stack.callback(state.close)
             archive: Any = SimpleNamespace(datasets={"main": object(), "ct-lab": object()}, sent=0)
             secret = new_secret()
-            tokens = Tokens(state, local=digest_of(secret))
-            context = Context(archive, Settings(data=tmp_path, **settings), tokens)
+            chosen = Settings(data=tmp_path, **settings)
+            hub = HubUsers(chosen.jupyterhub) if chosen.jupyterhub else None
+            tokens = Tokens(state, local=digest_of(secret), hub=hub)
+            context = Context(archive, chosen, tokens)
             return stack.enter_context(LiveHttp(context, ROUTES, host=host, secret=secret))
 
         yield start
