@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from isocenter.client.contents import TEMPLATE
 from isocenter.client.display.html import Preview, facts_html, table_html
 from isocenter.client.frame import Frame, SqlTable
 from isocenter.dicom.levels import Level
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.download import DownloadReport
     from isocenter.client.resource import Resource
     from isocenter.client.resources import Patient
     from isocenter.client.store import StoreReport
@@ -116,6 +119,25 @@ class Archive:
         from isocenter.client.selection import Selection
 
         return datasets(Selection(self.transport, self.dataset_name), source, **how)
+
+    def download(
+        self, source: object, folder: str | os.PathLike[str], template: str = TEMPLATE, **how: Any
+    ) -> DownloadReport:
+        """Instances as DICOM files in a folder; see `Frame.download`.
+
+        Args:
+            source: a frame, a resource, a UID of a study, series or instance, or a list of these.
+            folder: made when it is not there.
+            template: of file names, of keywords.
+            how: `overwrite`, `verify`, `connections`, `progress`.
+
+        Raises:
+            NotFound: a UID that the dataset does not have.
+        """
+        from isocenter.client.download import download
+        from isocenter.client.selection import Selection
+
+        return download(Selection(self.transport, self.dataset_name), source, folder, template, **how)
 
     def sql(self, text: str) -> SqlTable:
         """The answer to one SELECT over the catalog's tables (`instances`, `series`, …), in DuckDB's SQL.

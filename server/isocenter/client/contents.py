@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.download import DownloadReport
     from isocenter.client.transport import Transport
+
+TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
 
 
 class Contents:
@@ -41,6 +45,51 @@ class Contents:
             self,
             stop_before_pixels=stop_before_pixels,
             specific_tags=specific_tags,
+            connections=connections,
+            progress=progress,
+        )
+
+    def download(
+        self,
+        folder: str | os.PathLike[str],
+        template: str = TEMPLATE,
+        *,
+        overwrite: bool = False,
+        verify: bool = False,
+        connections: int = 4,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> DownloadReport:
+        """Its instances as DICOM files in a folder.
+
+        Call it again to go on where it was interrupted: files that are complete are left as they are.
+
+        Args:
+            folder: made when it is not there.
+            template: of file names, of keywords: `"{PatientID}/{StudyDate}/{InstanceNumber:04}.dcm"`. The
+                default is of UIDs, so that names and numbers of patients are in no path unless asked for.
+            overwrite: replace files of the same name that are no such instance.
+            verify: look at the digest of files that are there, not only at their size.
+            connections: files that are fetched at the same time.
+            progress: shown, or a function called with bytes done and bytes in all.
+
+        Returns:
+            A report: `report.downloaded`, `report.present`, `report.failed`, `report.paths`.
+
+        Raises:
+            BadRequest: the template is none.
+            NoSpace: the disk is full.
+            IsocenterError: the server cannot be reached or refuses.
+        """
+        from isocenter.client.download import download
+        from isocenter.client.selection import Selection
+
+        return download(
+            Selection(self.transport, self.dataset_name),
+            self,
+            folder,
+            template,
+            overwrite=overwrite,
+            verify=verify,
             connections=connections,
             progress=progress,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -20,6 +21,7 @@ def in_order(
     connections: int = 4,
     weigh: Callable[[Item], int] = lambda item: 0,
     budget: int = BUDGET,
+    stop: Event | None = None,
 ) -> Iterator[tuple[Item, Result]]:
     """Every item with what `work` made of it, in order; the first error ends it.
 
@@ -29,6 +31,7 @@ def in_order(
         connections: threads; twice as many items are at most under way or waiting to be taken.
         weigh: bytes that an item's result will have.
         budget: bytes of results under way or waiting, except that one item alone may have more.
+        stop: set when this ends, so that work which looks at it ends too, and is not waited for long.
     """
     waiting: deque[tuple[Item, int, Future[Result]]] = deque()
     held = 0
@@ -46,4 +49,6 @@ def in_order(
             done, _, future = waiting.popleft()
             yield done, future.result()
     finally:
+        if stop is not None:
+            stop.set()
         pool.shutdown(cancel_futures=True)
