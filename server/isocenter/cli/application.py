@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from isocenter import __version__
+from isocenter.cli.cohort_commands import cohort
+from isocenter.cli.options import AsJson, Dataset, Token, Url
 
 application = typer.Typer(
     name="isocenter",
@@ -20,17 +22,12 @@ token = typer.Typer(help="Tokens that clients present.", no_args_is_help=True)
 application.add_typer(token, name="token")
 viewer = typer.Typer(help="Viewers for the browser.", no_args_is_help=True)
 application.add_typer(viewer, name="viewer")
+application.add_typer(cohort, name="cohort")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
 Config = Annotated[
     Path | None, typer.Option("--config", help="A settings file instead of <data>/isocenter.toml.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Url = Annotated[
-    str | None, typer.Option("--url", help="The server; found by its connection file when absent.")
-]
-Token = Annotated[str | None, typer.Option("--token", help="Bearer token.", envvar="ISOCENTER_TOKEN")]
-Dataset = Annotated[str, typer.Option("--dataset", help="The dataset.")]
 Slices = Annotated[int, typer.Option("--slices", min=1, help="Slices of the generated head CT.")]
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="0 takes a free one.")]
 DicomPort = Annotated[int | None, typer.Option("--dicom-port", help="0 takes a free one.")]

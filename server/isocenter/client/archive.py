@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.cohorts import Cohorts
     from isocenter.client.download import DownloadReport
     from isocenter.client.resource import Resource
     from isocenter.client.resources import Patient
@@ -83,6 +84,13 @@ class Archive:
     def instances(self) -> Frame:
         """A lazy table, an instance a row."""
         return Frame(self.transport, self.dataset_name, Level.INSTANCE)
+
+    @property
+    def cohorts(self) -> Cohorts:
+        """The frozen cohorts: `archive.cohorts["thin-ct"]`, of which `["thin-ct@1"]` is the first version."""
+        from isocenter.client.cohorts import Cohorts
+
+        return Cohorts(self.transport, self.dataset_name)
 
     def dataset(self, name: str) -> Archive:
         """The same server, another dataset."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.cohort import Cohort
     from isocenter.client.download import DownloadReport
     from isocenter.client.transport import Transport
 
@@ -20,6 +21,21 @@ class Contents:
 
     transport: Transport
     dataset_name: str
+
+    def freeze(self, name: str, *, description: str = "", pinned: bool = False) -> Cohort:
+        """Freeze its instances as a cohort: named, versioned, immutable, citable by its digest.
+
+        Args:
+            name: 100 characters at most, without `/` and `@`; one that is taken gets its next version.
+            description: what it is for.
+            pinned: it survives a reset of the dataset.
+
+        Raises:
+            Forbidden: your role may not freeze.
+        """
+        from isocenter.client.cohort import freeze
+
+        return freeze(self.transport, self.dataset_name, name, self, description, pinned)
 
     def datasets(
         self,

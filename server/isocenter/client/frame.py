@@ -72,6 +72,7 @@ class Frame(Table, Contents):
         order: columns to sort by, with direction.
         limit: at most so many rows; None: all.
         offset: rows left out before the first.
+        cohort: the frozen cohort (`name@version`) whose members are all that there is; None: no limit.
     """
 
     transport: Transport
@@ -82,6 +83,7 @@ class Frame(Table, Contents):
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
+    cohort: str | None = None
 
     @property
     def dataset_name(self) -> str:  # type: ignore[override]
@@ -167,23 +169,31 @@ class Frame(Table, Contents):
             parts.append(
                 f"rows {self.offset + 1} to {'' if self.limit is None else self.offset + self.limit}"
             )
-        return f"<{_PLURAL[self.level]} of {self.dataset!r}{': ' if parts else ''}{'; '.join(parts)}>"
+        of = f"cohort {self.cohort}" if self.cohort else repr(self.dataset)
+        return f"<{_PLURAL[self.level]} of {of}{': ' if parts else ''}{'; '.join(parts)}>"
 
     # -- what Table needs
 
     def request(self, accept: str, limit: int | None = None) -> Response:
         """Ask `POST /api/tables/query` for the rows in a media type."""
         limits = [bound for bound in (self.limit, limit) if bound is not None]
-        question = {
-            "dataset": self.dataset,
-            "level": self.level.value,
-            "where": _where(self.predicate),
+        question = self.question() | {
             "columns": None if self.selected is None else list(self.selected),
-            "order": [list(order) for order in self.order],
             "limit": min(limits) if limits else None,
-            "offset": self.offset,
         }
         return self.transport.post("/api/tables/query", question, accept=accept)
+
+    def question(self) -> dict[str, Any]:
+        """Which rows it means, in the words of `/api/tables`."""
+        return self._rows_asked() | {
+            "order": [list(order) for order in self.order],
+            "limit": self.limit,
+            "offset": self.offset,
+        }
+
+    def _rows_asked(self) -> dict[str, Any]:
+        rows = {"dataset": self.dataset, "level": self.level.value, "where": _where(self.predicate)}
+        return rows if self.cohort is None else {**rows, "cohort": self.cohort}
 
     def preview(self, rows: int) -> Preview:
         """The first rows with the columns that tell most, and the counts."""
@@ -202,8 +212,7 @@ class Frame(Table, Contents):
         return list(dict.fromkeys([*_SHOWN[self.level], *(n for n in asked if not n.endswith("Sequence"))]))
 
     def _count(self) -> dict[str, Any]:
-        question = {"dataset": self.dataset, "level": self.level.value, "where": _where(self.predicate)}
-        with self.transport.post("/api/tables/count", question) as response:
+        with self.transport.post("/api/tables/count", self._rows_asked()) as response:
             told = response.json()
         return dict(told)
 

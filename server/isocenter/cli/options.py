@@ -1,0 +1,14 @@
+"""Options that commands of several modules share: which server, as whom, which dataset, in which form."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Url = Annotated[
+    str | None, typer.Option("--url", help="The server; found by its connection file when absent.")
+]
+Token = Annotated[str | None, typer.Option("--token", help="Bearer token.", envvar="ISOCENTER_TOKEN")]
+Dataset = Annotated[str, typer.Option("--dataset", help="The dataset.")]
