@@ -21,5 +21,5 @@ def test_cells_show_tables_progress_and_no_names(server):
     assert "Isocenter 0.1.0" in shown[0][0]
     assert "12 series" in shown[1][0]
     assert "Doe" not in str(shown)
-    assert "<progress" in shown[3][0]
+    assert shown[3][0].count("Storing: 39 kB in") == 1  # what remains of the bar
     assert "1 stored, 0 failed" in shown[3][1]
