@@ -56,7 +56,7 @@ class Answering:
     """What one widget answers.
 
     Args:
-        archive: where requests go.
+        archive: where requests go; None: there is nothing but `ASK`.
         send: sends a custom message with buffers to the browser side.
         offered: what `ASK` may call: name to function of the JSON that came.
         largest: bytes of one answer.
@@ -64,7 +64,7 @@ class Answering:
 
     def __init__(
         self,
-        archive: Archive,
+        archive: Archive | None,
         send: Callable[[dict[str, Any], list[bytes]], None],
         offered: Mapping[str, Answer],
         largest: int = LARGEST,
@@ -135,6 +135,8 @@ class Answering:
         body = content.get("body")
         if method == "ASK":
             return 200, {"content-type": "application/json"}, self._ask(path, body)
+        if self._archive is None:
+            raise Forbidden("This widget asks no server")
         check(self._archive.dataset_name, method, path)
         sent = bound(self._archive.dataset_name, body) if method == "POST" else None
         given = content.get("headers") or {}

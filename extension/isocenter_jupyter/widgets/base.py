@@ -39,7 +39,7 @@ class ArchiveWidget(anywidget.AnyWidget):  # type: ignore[misc]
     """A widget that shows something of an archive.
 
     Args:
-        archive: where its requests go; its dataset is the only one that it reads.
+        archive: where its requests go; its dataset is the only one that it reads. None: it asks no server.
         direct: use HTTP to the server through Jupyter where that is there, beside the kernel.
         traits: values of the widget's traits.
     """
@@ -57,12 +57,12 @@ class ArchiveWidget(anywidget.AnyWidget):  # type: ignore[misc]
             cls._css = style(STATIC / "theme.css", folder / f"{module}.css")
         super().__init_subclass__(**kwargs)
 
-    def __init__(self, archive: Archive, *, direct: bool = True, **traits: Any) -> None:
+    def __init__(self, archive: Archive | None, *, direct: bool = True, **traits: Any) -> None:
         self.archive = archive
         super().__init__(
-            _dataset=archive.dataset_name,
+            _dataset="main" if archive is None else archive.dataset_name,
             _show_identifiers=options.show_identifiers,
-            _direct=direct,
+            _direct=direct and archive is not None,
             **traits,
         )
         self._answering = Answering(archive, self.send, self.answers(), self.largest_answer)
