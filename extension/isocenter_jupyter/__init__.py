@@ -4,6 +4,23 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_WIDGETS = {
+    "TagBrowser": "isocenter_jupyter.widgets.tags",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Widgets load with first use: the server extension needs none of them."""
+    from importlib import import_module
+
+    if name not in _WIDGETS:
+        raise AttributeError(f"module 'isocenter_jupyter' has no attribute {name!r}")
+    return getattr(import_module(_WIDGETS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(["__version__", *_WIDGETS])
+
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from isocenter_jupyter.extension import Isocenter
