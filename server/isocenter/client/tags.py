@@ -104,7 +104,11 @@ class _Rows:
         name = meaning if private else keyword_of(tag)
         masked = hidden or (not self._show and _identifies(name, vr, private))
         items = [_items(side) for side in (one, other)]
-        below = list(self._items(items[0], items[1], path, depth + 1, masked and vr == "SQ")) if any(items) else []
+        below = (
+            list(self._items(items[0], items[1], path, depth + 1, masked and vr == "SQ"))
+            if any(items)
+            else []
+        )
         texts = [_masked(_text(side), masked) for side in (one, other)]
         change = self._change(one, other, below)
         second = texts[1] if self._two else None
