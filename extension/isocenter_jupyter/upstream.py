@@ -109,8 +109,7 @@ class Upstream:
                 allow_redirects=False,
             )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            told = str(error) or type(error).__name__
-            hint = f"it may be starting again ({told})"
+            hint = f"it may be starting again ({type(error).__name__})"
             raise Unavailable("The data server does not answer", hint=hint) from None
         finally:
             # A refusal comes before the body is read; what else is sent of it would wait for ever.

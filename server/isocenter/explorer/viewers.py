@@ -12,6 +12,7 @@ import mimetypes
 import re
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from tornado.httputil import format_timestamp
 
@@ -53,11 +54,11 @@ class ViewerHandler(Handler):
             hint = f"isocenter viewer install {viewer}" if folder else f"there are: {', '.join(VIEWERS)}"
             raise NotFound(f"The viewer {viewer[:40]!r} is not installed", hint=hint)
         if path is None:
-            self.redirect(f"{self.request.path}/", permanent=True)
+            self.redirect(f"{self._mount}{self.request.path}/", permanent=True)
             return
         for name, value in _ISOLATED.items():
             self.set_header(name, value)
-        prefix = f"/datasets/{dataset}" if dataset else ""
+        prefix = self._mount + (f"/datasets/{dataset}" if dataset else "")
         if viewer == "ohif" and path == "app-config.js":
             self._send_text("text/javascript", _ohif_settings(prefix))
             return
@@ -69,6 +70,11 @@ class ViewerHandler(Handler):
         await self._send_file(found)
 
     head = get
+
+    @property
+    def _mount(self) -> str:
+        """The path that a proxy has before ours (`X-Forwarded-Prefix`), which pages have to name."""
+        return urlsplit(self.base_url).path
 
     def _send_text(self, media_type: str, text: str) -> None:
         data = text.encode()

@@ -80,3 +80,13 @@ def test_a_viewer_that_is_not_installed_is_told_how(web: LiveArchive) -> None:
     assert answer.status_code == 404
     assert answer.json()["error"]["hint"] == "isocenter viewer install volview"
     assert web.get("/viewers/weasis/").json()["error"]["hint"] == "there are: ohif, volview"
+
+
+def test_behind_a_proxy_with_a_path_of_its_own_page_and_settings_name_that_path(web: LiveArchive) -> None:
+    told = {"X-Forwarded-Prefix": "/user/ada/isocenter/proxy"}
+    page = web.get("/viewers/ohif/", headers=told).text
+    assert '<base href="/user/ada/isocenter/proxy/viewers/ohif/">' in page
+    settings = web.get("/datasets/lab/viewers/ohif/app-config.js", headers=told).text
+    assert '"wadoRoot": "/user/ada/isocenter/proxy/datasets/lab/dicom-web"' in settings
+    bare = web.get("/viewers/ohif", headers=told, allow_redirects=False)
+    assert bare.headers["Location"] == "/user/ada/isocenter/proxy/viewers/ohif/"
