@@ -8,6 +8,7 @@ Jupyter (`proxy`), nor which headers pass (`headers`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from isocenter.errors import Unavailable
 
 BLOCK = 256 * 1024
 _WAITING = 4
-_CONNECT = 10.0
+_CONNECT, _CLOSE = 10.0, 2.0
 _NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -133,7 +134,8 @@ class Upstream:
         return session
 
     async def close(self) -> None:
-        """End all connections."""
+        """End all connections; one whose other end takes nothing more is not waited for."""
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
-            await session.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(session.close(), _CLOSE)
