@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
     from isocenter.client.cohorts import Cohorts
+    from isocenter.client.dicomweb import DicomwebClient
     from isocenter.client.download import DownloadReport
     from isocenter.client.resource import Resource
     from isocenter.client.resources import Patient
@@ -95,6 +96,13 @@ class Archive:
     def dataset(self, name: str) -> Archive:
         """The same server, another dataset."""
         return Archive(self.transport, name)
+
+    @property
+    def dicomweb(self) -> DicomwebClient:
+        """Its DICOMweb services as a `DICOMClient` of the package dicomweb-client (which is not needed)."""
+        from isocenter.client.dicomweb import DicomwebClient
+
+        return DicomwebClient(self)
 
     def __getitem__(self, uid: str) -> Resource:
         """The study, series or instance of this UID.

@@ -221,10 +221,10 @@ def _data_set(dataset: object) -> Upload:
     if not isinstance(dataset, Dataset):
         raise BadRequest(f"{type(dataset).__name__} cannot be stored", hint="give a pydicom Dataset")
     name = str(dataset.get("SOPInstanceUID", "data set"))
-    return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, _encoded(dataset)))
+    return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, encoded(dataset)))
 
 
-def _encoded(dataset: Dataset) -> bytes:
+def encoded(dataset: Dataset) -> bytes:
     """A pydicom data set as a Part 10 file, in the transfer syntax that it says or was read in."""
     import copy
     import warnings
