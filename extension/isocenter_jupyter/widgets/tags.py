@@ -35,7 +35,7 @@ class TagBrowser(ArchiveWidget, module="tags"):
         self._headers: list[Mapping[str, Any]] = []
         self._names = names
         homes = (one for one in self._sources if hasattr(one, "transport"))
-        archive = next((Archive(one.transport, one.dataset) for one in homes), None)
+        archive = next((Archive(one.transport, one.dataset_name) for one in homes), None)
         for one in self._sources:
             _check(one)
         super().__init__(archive, **traits)
