@@ -15,7 +15,7 @@ from isocenter.archive.research import Asks
 from isocenter.catalog.description import describe
 from isocenter.catalog.levels import Order
 from isocenter.catalog.query import Engine, Scope
-from isocenter.catalog.summaries import Rows, facets, group, histogram
+from isocenter.catalog.summaries import Rows, facets, group, histogram, totals
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, Predicate, from_json, to_json
 
@@ -58,6 +58,11 @@ class Summaries:
         found: list[dict[str, Any]] = self._asks.ask(self._question("facets", facets=told))
         return found
 
+    def totals(self) -> dict[str, int]:
+        """How many rows, their instances and the bytes of these, see `catalog.summaries.totals`."""
+        found: dict[str, int] = self._asks.ask(self._question("totals"))
+        return found
+
     def _question(self, kind: str, **told: Any) -> dict[str, Any]:
         where = to_json(Everything() if self._predicate is None else self._predicate)
         asked = {"kind": kind, "dataset": self._dataset, "level": self._level.value, "where": where}
@@ -84,6 +89,10 @@ def _describe(engine: Engine, scope: Scope, question: Mapping[str, Any]) -> pa.R
     return describe(engine, _rows(scope, question), question["columns"]).to_reader()
 
 
+def _totals(engine: Engine, scope: Scope, question: Mapping[str, Any]) -> dict[str, int]:
+    return totals(engine, _rows(scope, question))
+
+
 def _facets(engine: Engine, scope: Scope, question: Mapping[str, Any]) -> list[dict[str, Any]]:
     asked = [
         {**facet, "predicate": from_json(facet["predicate"])} if "predicate" in facet else facet
@@ -97,5 +106,6 @@ SUMMARIES: dict[str, Callable[[Engine, Scope, Mapping[str, Any]], Any]] = {
     "histogram": _histogram,
     "describe": _describe,
     "facets": _facets,
+    "totals": _totals,
 }
 """What answers each kind of question."""

@@ -18,7 +18,7 @@ import pyarrow as pa
 from isocenter.catalog.binning import Binned, binned, is_binnable
 from isocenter.catalog.levels import Order, Page, direction, identifier
 from isocenter.catalog.query import Engine, LevelRows, Scope
-from isocenter.dicom.attributes import nearest
+from isocenter.dicom.attributes import COMPUTED, nearest
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Predicate
 from isocenter.errors import InvalidQuery, UnknownAttribute
@@ -79,6 +79,21 @@ def group(
             f"SELECT {listed}, count(*) AS {COUNT} FROM ({_by_element(found, names)}) "
             f"GROUP BY {listed} ORDER BY {', '.join(by)}{page}"
         )
+
+
+def totals(engine: Engine, rows: Rows) -> dict[str, int]:
+    """How many rows there are, how many instances they have, and the bytes of these: `count`, `instances`,
+    `size`."""
+    counted = next((n for n in COMPUTED[rows.level] if n.endswith("RelatedInstances")), None)
+    instances = f"sum({counted})" if counted else "count(*)"
+    names = [*([counted] if counted else []), "_size"]
+    with engine.level_rows(rows.scope, rows.level, rows.predicate, names) as found:
+        sums = ", ".join(
+            f"coalesce({sql}, 0)::BIGINT AS {name}"
+            for name, sql in ((COUNT, "count(*)"), ("instances", instances), ("size", "sum(_size)"))
+        )
+        told: dict[str, int] = found.all(f"SELECT {sums} FROM _rows").to_pylist()[0]
+    return told
 
 
 def histogram(engine: Engine, rows: Rows, column: str, bins: int) -> pa.Table:

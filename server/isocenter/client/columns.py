@@ -63,7 +63,7 @@ class Column:
 
     def __dir__(self) -> list[str]:
         tests = [name for name in vars(type(self)) if not name.startswith("_")]
-        return tests + (_keywords() if kind_of(self.path) == "sequence" else [])
+        return tests + (keywords() if kind_of(self.path) == "sequence" else [])
 
     def __eq__(self, value: object) -> Predicate:  # type: ignore[override]  # a condition, as in SQL builders
         return IsNull(self.path) if value is None else Equal(self.path, coerce(self.path, value, quoted=True))
@@ -153,10 +153,10 @@ class Columns:
         return Column(path_of(name))
 
     def __dir__(self) -> list[str]:
-        return _keywords()
+        return keywords()
 
     def _ipython_key_completions_(self) -> list[str]:
-        return _keywords()
+        return keywords()
 
     def __repr__(self) -> str:
         return (
@@ -164,7 +164,8 @@ class Columns:
         )
 
 
-def _keywords() -> list[str]:
+def keywords() -> list[str]:
+    """Every keyword of PS3.6."""
     from isocenter.dicom._dictionary_table import KEYWORDS
 
     return sorted(KEYWORDS)

@@ -1,69 +1,55 @@
-"""`Frame`: a lazy table of studies, series or instances, and `SqlTable`, the answer to a SQL query.
+"""`Frame`: a lazy table of patients, studies, series or instances.
 
 A frame is a question, not its answer: `where`, `select`, `sort` and `head` give new frames and fetch nothing.
+Not here: its summaries (`summaries`), SQL (`sql`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast, overload
 
-from isocenter.client.columns import name_of
+from isocenter.client.columns import Column, name_of
 from isocenter.client.conditions import condition
 from isocenter.client.contents import Contents
-from isocenter.client.display.html import Preview
-from isocenter.client.display.masking import masked_in_sql
-from isocenter.client.table import Table
-from isocenter.dicom.attributes import level_of
+from isocenter.client.display.cells import Preview
+from isocenter.client.display.frames import PLURAL, SHOWN
+from isocenter.client.suggesting import did_you_mean, no_attribute
+from isocenter.client.summaries import Counts, Description, Histogram, named
+from isocenter.client.table import NDJSON, Table
+from isocenter.client.values import Values
+from isocenter.dicom.attributes import COMPUTED, INDEX, find, is_own_column, level_of, nearest
 from isocenter.dicom.levels import Level
-from isocenter.dicom.predicate import Everything, Predicate, attributes_of, to_json
+from isocenter.dicom.predicate import Equal, Everything, Predicate, attributes_of, to_json
 from isocenter.dicom.wording import to_text
-from isocenter.errors import InvalidQuery
+from isocenter.errors import InvalidQuery, NotFound, UnknownAttribute
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from isocenter.client.transport import Response, Transport
+
+    Row = TypeVar("Row", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    Row = TypeVar("Row", covariant=True)
 
 EVERYTHING = Everything()
 Order = tuple[str, Literal["asc", "desc"]]
 
-_SHOWN = {
-    Level.STUDY: (
-        "PatientID",
-        "PatientName",
-        "StudyDate",
-        "ModalitiesInStudy",
-        "StudyDescription",
-        "NumberOfStudyRelatedSeries",
-        "NumberOfStudyRelatedInstances",
-    ),
-    Level.SERIES: (
-        "PatientID",
-        "StudyDate",
-        "Modality",
-        "SeriesNumber",
-        "SeriesDescription",
-        "BodyPartExamined",
-        "NumberOfSeriesRelatedInstances",
-    ),
-    Level.INSTANCE: (
-        "PatientID",
-        "StudyDate",
-        "Modality",
-        "SeriesNumber",
-        "InstanceNumber",
-        "SOPClassUID",
-        "Rows",
-        "Columns",
-    ),
-}
-_PLURAL = {Level.STUDY: "studies", Level.SERIES: "series", Level.INSTANCE: "instances"}
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+").fullmatch
+_HIDDEN = frozenset({"summarise", "dataset", "predicate", "selected", "order", "limit", "offset"})
 
 
 @dataclass(frozen=True, repr=False)
-class Frame(Table, Contents):
-    """A lazy, immutable table at one level; made by `archive.studies`, `.series` and `.instances`.
+class Frame(Table, Contents, Generic[Row]):
+    """A lazy, immutable table at one level; made by `archive.patients`, `.studies`, `.series`, `.instances`.
+
+    `frame[0]` is its first patient, study, series or instance, as is each when a frame is iterated over;
+    `frame[2:5]` is a frame; `frame["PatientID"]` a list of values, `frame["1.2.840…"]` the one of this UID.
 
     Attributes:
         level: what one row is.
@@ -90,7 +76,9 @@ class Frame(Table, Contents):
         """Which dataset its rows are of."""
         return self.dataset
 
-    def where(self, *conditions: object, **equals: object) -> Frame:
+    # -- building the question
+
+    def where(self, *conditions: object, **equals: object) -> Self:
         """The rows that satisfy these conditions as well.
 
         Args:
@@ -102,53 +90,71 @@ class Frame(Table, Contents):
             InvalidValue: a value that does not fit its attribute.
             InvalidQuery: a text that cannot be understood, or a condition on a frame that is already cut.
         """
-        if self.limit is not None or self.offset:
-            raise InvalidQuery("A frame that is cut cannot be narrowed", hint="call where before head")
+        self._not_cut("narrowed", "where")
         return replace(self, predicate=self.predicate & condition(conditions, equals))
 
-    def select(self, *columns: object) -> Frame:
+    def select(self, *columns: object) -> Self:
         """With these columns, named by text or `isocenter.col`; any attribute may be asked for."""
-        names = [
-            name for given in columns for name in (given if isinstance(given, (list, tuple)) else [given])
-        ]
+        names = named(columns)
         if not names:
             raise InvalidQuery("select needs a column", hint='select("PatientID", "SliceThickness")')
-        return replace(self, selected=tuple(dict.fromkeys(map(name_of, names))))
+        return replace(self, selected=names)
 
-    def sort(self, *columns: object, descending: bool = False) -> Frame:
+    def sort(self, *columns: object, descending: bool = False) -> Self:
         """In this order; `isocenter.col.StudyDate.desc()` or `descending` puts the largest first."""
         return replace(self, order=tuple(_order(column, descending) for column in columns))
 
-    def head(self, rows: int = 5) -> Frame:
+    def head(self, rows: int = 5) -> Self:
         """The first rows."""
         if rows < 0:
             raise InvalidQuery("head takes a number of rows, from 0 up")
         return replace(self, limit=rows if self.limit is None else min(self.limit, rows))
 
-    def skip(self, rows: int) -> Frame:
+    def skip(self, rows: int) -> Self:
         """Without the first rows."""
         if rows < 0:
             raise InvalidQuery("skip takes a number of rows, from 0 up")
         left = None if self.limit is None else max(self.limit - rows, 0)
         return replace(self, offset=self.offset + rows, limit=left)
 
+    # -- summaries, made by the server
+
     def count(self) -> int:
         """How many rows there are; asks the server, fetches none of them."""
-        told = int(self._count()["count"])
-        left = max(told - self.offset, 0)
-        return left if self.limit is None else min(left, self.limit)
+        return self._left(int(self._totals(sizes=False)["count"]))
 
-    def __len__(self) -> int:
-        return self.count()
+    def group_by(self, *columns: object) -> Counts:
+        """How many rows have each value of a column, or each combination of several, as a lazy table.
 
-    def __bool__(self) -> bool:
-        raise TypeError("a frame is neither true nor false: ask frame.count() > 0")
+        The most frequent come first; `.sort("Modality")` and `.head(10)` work on it, and `.to_pandas()`. Values
+        of a list (`ImageType`) count one by one; rows without a value are counted too.
+        """
+        self._not_cut("counted by value", "group_by")
+        names = named(columns)
+        if not names:
+            raise InvalidQuery("group_by needs a column", hint='group_by("Modality")')
+        return Counts(self, names)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self.rows()
+    def histogram(self, column: object, bins: int = 20) -> Histogram:
+        """How many rows have a number, date or time in each of `bins` intervals, as a lazy table."""
+        self._not_cut("counted in intervals", "histogram")
+        if not 1 <= bins <= 1000:
+            raise InvalidQuery("A histogram has 1 to 1000 bins")
+        return Histogram(self, name_of(column), bins)
+
+    def describe(self, *columns: object) -> Description:
+        """What each column holds: how many values, how many different ones, and how they spread.
+
+        Args:
+            columns: which; those selected, or those of the index and of the conditions, when none is named.
+        """
+        self._not_cut("described", "describe")
+        return Description(self, named(columns) or self.selected)
+
+    # -- its rows
 
     def uids(self) -> list[str]:
-        """The unique identifiers of the rows."""
+        """The unique identifiers of the rows; of patients the PatientID."""
         key = self.level.unique_key
         return [str(row[key]) for row in self.select(key).rows()]
 
@@ -158,8 +164,108 @@ class Frame(Table, Contents):
         listed = self.transport.get("/api/tables/columns", dataset=self.dataset, level=self.level.value)
         return [str(column["name"]) for column in listed]
 
+    def __len__(self) -> int:
+        return self.count()
+
+    def __bool__(self) -> bool:
+        raise TypeError("a frame is neither true nor false: ask frame.count() > 0")
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self._resource(row) for row in self._whole().rows())
+
+    def __contains__(self, thing: object) -> bool:
+        uid = getattr(thing, "uid", thing)
+        return isinstance(uid, str) and self._of_uid(uid).count() > 0
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: slice | list[str] | Predicate) -> Self: ...
+    @overload
+    def __getitem__(self, key: str | Column) -> Any: ...
+    def __getitem__(self, key: object) -> Any:
+        if isinstance(key, (str, Column)):
+            return self._named(key)
+        if isinstance(key, slice):
+            return self._slice(key)
+        if isinstance(key, list):
+            return self.select(*key)
+        if isinstance(key, Predicate):
+            return self.where(key)
+        return self._at(key)
+
+    def _named(self, key: str | Column) -> Any:
+        """The values of a column, or the resource of a UID (of a patient: the PatientID)."""
+        is_uid = isinstance(key, str) and _UID(key) is not None
+        if isinstance(key, str) and (is_uid or (self.level is Level.PATIENT and not _is_column(key))):
+            found = next(iter(self._of_uid(key).head(1)), None)
+            if found is None:
+                raise NotFound(f"There is no {self.level} {key if is_uid else repr(key)} in {self!r}")
+            return found
+        name = name_of(key)
+        return Values(name, (row[name] for row in self.select(name).rows()))
+
+    def _at(self, key: object) -> Row:
+        if not hasattr(key, "__index__"):
+            hint = 'frame[0], frame[2:5], frame["PatientID"]'
+            raise InvalidQuery(f"A frame has no {type(key).__name__} index", hint=hint)
+        at = key.__index__()
+        if at < 0:
+            at += self.count()
+        found = list(self._whole().skip(at).rows(1)) if at >= 0 else []
+        if not found:
+            raise IndexError(f"{self!r} has no row {key}: it has {self.count():,}")
+        return self._resource(found[0])
+
+    def _slice(self, key: slice) -> Self:
+        if key.step not in (None, 1):
+            raise InvalidQuery("A frame is sliced without step", hint="frame[2:5]")
+        negative = any(bound is not None and bound < 0 for bound in (key.start, key.stop))
+        start, stop = key.start or 0, key.stop
+        if negative:
+            start, stop, _ = key.indices(self.count())
+        return self.skip(start) if stop is None else self.skip(start).head(max(stop - start, 0))
+
+    def _of_uid(self, uid: str) -> Self:
+        """The row with this identifier, if it is among those of this frame's conditions."""
+        same = Equal((self.level.unique_key,), uid)
+        return replace(self, predicate=self.predicate & same, limit=None, offset=0)
+
+    def _whole(self) -> Self:
+        """With the columns that a resource needs."""
+        keys = [level.unique_key for level in self.level.and_above if level is not Level.PATIENT]
+        if self.selected is not None:
+            return self.select(list(self.selected), *keys, *_PATIENT_KEYS)
+        if self.level is Level.PATIENT:  # the study tells apart those without PatientID
+            names = [name for name in INDEX[Level.PATIENT] if "." not in name]
+            return self.select(names, list(COMPUTED[Level.PATIENT]), "StudyInstanceUID")
+        return self
+
+    def _resource(self, row: dict[str, Any]) -> Row:
+        from isocenter.client.resources import resource_of
+
+        return cast("Row", resource_of(self.transport, self.level, row, self.dataset))
+
+    def _not_cut(self, done: str, method: str) -> None:
+        if self.limit is not None or self.offset:
+            raise InvalidQuery(f"A frame that is cut cannot be {done}", hint=f"call {method} before head")
+
+    # -- help while typing
+
     def _ipython_key_completions_(self) -> list[str]:
-        return self.columns
+        from isocenter.client.known import known
+
+        return known.columns(self) + known.uids(self, "")
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _HIDDEN]
+
+    if not TYPE_CHECKING:  # a type checker says it better
+
+        def __getattr__(self, name: str) -> Any:
+            column = name if name[:1] != "_" and find(name) else next(iter(nearest(name)), "")
+            own = did_you_mean(name, dir(self)) if name[:1] != "_" else ""
+            raise no_attribute(self, name, "" if own or not column else f'a column is frame["{column}"]')
 
     def __repr__(self) -> str:
         parts = [to_text(self.predicate)] if not isinstance(self.predicate, Everything) else []
@@ -170,18 +276,24 @@ class Frame(Table, Contents):
                 f"rows {self.offset + 1} to {'' if self.limit is None else self.offset + self.limit}"
             )
         of = f"cohort {self.cohort}" if self.cohort else repr(self.dataset)
-        return f"<{_PLURAL[self.level]} of {of}{': ' if parts else ''}{'; '.join(parts)}>"
+        return f"<{PLURAL[self.level]} of {of}{': ' if parts else ''}{'; '.join(parts)}>"
 
     # -- what Table needs
 
     def request(self, accept: str, limit: int | None = None) -> Response:
         """Ask `POST /api/tables/query` for the rows in a media type."""
         limits = [bound for bound in (self.limit, limit) if bound is not None]
-        question = self.question() | {
+        asked = {
             "columns": None if self.selected is None else list(self.selected),
+            "order": [list(order) for order in self.order],
             "limit": min(limits) if limits else None,
+            "offset": self.offset,
         }
-        return self.transport.post("/api/tables/query", question, accept=accept)
+        return self.summarise("query", asked, accept)
+
+    def summarise(self, what: str, asked: dict[str, Any], accept: str = "application/json") -> Response:
+        """Ask a route of `/api/tables` about these rows."""
+        return self.transport.post(f"/api/tables/{what}", self._rows_asked() | asked, accept=accept)
 
     def question(self) -> dict[str, Any]:
         """Which rows it means, in the words of `/api/tables`."""
@@ -196,25 +308,38 @@ class Frame(Table, Contents):
         return rows if self.cohort is None else {**rows, "cohort": self.cohort}
 
     def preview(self, rows: int) -> Preview:
-        """The first rows with the columns that tell most, and the counts."""
+        """The first rows with the columns that tell most, the count, and their instances and size."""
         shown = self if self.selected is not None else self.select(*self._shown())
         first = list(shown.rows(rows))
-        told = self._count()
-        left = max(int(told["count"]) - self.offset, 0)
-        total = left if self.limit is None else min(left, self.limit)
-        title = f"{total:,} {_PLURAL[self.level] if total != 1 else self.level.value}"
-        return Preview(title=title, columns=shown.selected or (), rows=first, total=total, facts=told)
+        cut = self.limit is not None or self.offset > 0
+        told = self._totals(sizes=not cut)
+        total = self._left(int(told["count"]))
+        if self.level is Level.INSTANCE:
+            told.pop("instances", None)
+        title = f"{total:,} {PLURAL[self.level] if total != 1 else self.level.value}"
+        question = "" if isinstance(self.predicate, Everything) else to_text(self.predicate)
+        return Preview(title, shown.selected or (), first, total, told, question=question)
 
     def _shown(self) -> list[str]:
         asked = [
             name for name in sorted(attributes_of(self.predicate)) if level_of(name) is not Level.PATIENT
         ]
-        return list(dict.fromkeys([*_SHOWN[self.level], *(n for n in asked if not n.endswith("Sequence"))]))
+        return list(dict.fromkeys([*SHOWN[self.level], *(n for n in asked if not n.endswith("Sequence"))]))
 
-    def _count(self) -> dict[str, Any]:
-        with self.transport.post("/api/tables/count", self._rows_asked()) as response:
-            told = response.json()
-        return dict(told)
+    def _totals(self, *, sizes: bool) -> dict[str, Any]:
+        with self.summarise("count", {"sizes": True} if sizes else {}) as response:
+            return dict(response.json())
+
+    def _left(self, count: int) -> int:
+        left = max(count - self.offset, 0)
+        return left if self.limit is None else min(left, self.limit)
+
+
+_PATIENT_KEYS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID")
+
+
+def _is_column(name: str) -> bool:
+    return is_own_column(name) or "," in name or find(name.partition(".")[0]) is not None
 
 
 def _where(predicate: Predicate) -> dict[str, Any] | None:
@@ -228,41 +353,3 @@ def _order(column: object, descending: bool) -> Order:
             raise InvalidQuery(f"A direction is 'asc' or 'desc', not {way!r}")
         return name_of(name), way
     return name_of(column), "desc" if descending else "asc"
-
-
-@dataclass(frozen=True, repr=False)
-class SqlTable(Table):
-    """The answer to a SQL query over the catalog; made by `archive.sql`. Runs each time it is fetched."""
-
-    transport: Transport
-    dataset: str
-    text: str
-
-    def request(self, accept: str, limit: int | None = None) -> Response:
-        """Ask `POST /api/tables/sql`; the whole answer, since SQL has its own LIMIT."""
-        question = {"dataset": self.dataset, "sql": self.text}
-        return self.transport.post("/api/tables/sql", question, accept=accept)
-
-    def rows(self, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        """The rows as dictionaries; the stream is dropped after `limit` of them."""
-        return islice(super().rows(), limit)
-
-    def preview(self, rows: int) -> Preview:
-        """The first rows; the rest is not fetched, so their number stays unknown."""
-        lines = super().rows()
-        first = list(islice(lines, rows + 1))
-        close = getattr(lines, "close", None)
-        if close is not None:
-            close()
-        columns = tuple(first[0]) if first else ()
-        more = len(first) > rows
-        title = f"first {rows} rows" if more else f"{len(first)} row{'s' if len(first) != 1 else ''}"
-        masked = masked_in_sql(self.text, columns)
-        return Preview(title=title, columns=columns, rows=first[:rows], masked=masked)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return self.rows()
-
-    def __repr__(self) -> str:
-        text = " ".join(self.text.split())
-        return f"<SQL on {self.dataset!r}: {text if len(text) <= 80 else text[:79] + '…'}>"

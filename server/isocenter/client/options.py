@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 
 @dataclass
 class Options:
     """What displays show and how long requests may take.
+
+    `with isocenter.options(show_identifiers=True):` sets some within a block.
 
     show_identifiers: names, numbers and dates that identify a person appear in displays. Data frames always
         hold them: masking is about what ends up in a saved notebook.
@@ -21,11 +26,41 @@ class Options:
     progress: bool = True
     timeout: float = 120.0
 
+    @contextmanager
+    def __call__(self, **settings: Any) -> Iterator[Options]:
+        """Set these within a `with` block; afterwards they are as before.
+
+        Raises:
+            AttributeError: there is no such option; the nearest is named.
+        """
+        for name in settings:
+            self._check(name)
+        before = {name: getattr(self, name) for name in settings}
+        try:
+            for name, value in settings.items():
+                setattr(self, name, value)
+            yield self
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
+
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in self.__dataclass_fields__:
+        self._check(name)
+        object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # a type checker says it better
+
+        def __getattr__(self, name: str) -> Any:
+            self._check(name)
+            raise AttributeError(name)
+
+    def __dir__(self) -> list[str]:
+        return list(self.__dataclass_fields__)
+
+    def _check(self, name: str) -> None:
+        if name.startswith("_") or name not in self.__dataclass_fields__:
             known = ", ".join(self.__dataclass_fields__)
             raise AttributeError(f"isocenter.options has no {name!r}: {known}")
-        object.__setattr__(self, name, value)
 
 
 options = Options()

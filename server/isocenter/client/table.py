@@ -1,6 +1,7 @@
 """What every table of the client can do: become Arrow, pandas, Polars, rows or a file, and show itself.
 
-The server streams it; nothing is fetched before one of these is asked for. Not here: what is asked (`frame`).
+The server streams it; nothing is fetched before one of these is asked for. Not here: what is asked (`frame`,
+`summaries`, `sql`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from isocenter.client.display.html import Preview, table_html
+from isocenter.client.display.cells import Preview
+from isocenter.client.display.html import table_html
+from isocenter.client.display.text import table_text
 from isocenter.client.options import options
-from isocenter.dicom.attributes import is_own_column, lookup
+from isocenter.client.suggesting import did_you_mean, no_attribute
+from isocenter.client.values import Values
+from isocenter.dicom.attributes import find, is_own_column
 from isocenter.errors import IsocenterError, UnknownAttribute
 
 if TYPE_CHECKING:
@@ -29,10 +34,14 @@ ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 _BUFFER = 1 << 20
+_INTERNAL = frozenset({"request", "preview", "transport", "is_time"})
 
 
 class Table(ABC):
-    """A table that is still on the server."""
+    """A table that is still on the server.
+
+    pyarrow, Polars, DuckDB, pandas and whatever else knows the Arrow stream interface take it as it is.
+    """
 
     @abstractmethod
     def request(self, accept: str, limit: int | None = None) -> Response:
@@ -41,6 +50,11 @@ class Table(ABC):
     @abstractmethod
     def preview(self, rows: int) -> Preview:
         """What a display shows: the first rows, and what is known of the whole."""
+
+    def is_time(self, name: str) -> bool:
+        """Whether a column holds times of day, which travel as microseconds since midnight."""
+        attribute = None if is_own_column(name) else find(name.rpartition(".")[2])
+        return attribute is not None and attribute.vr == "TM"
 
     def to_batches(self) -> pyarrow.RecordBatchReader:
         """The rows as a stream of Arrow record batches: memory does not grow with the answer."""
@@ -61,29 +75,19 @@ class Table(ABC):
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a pandas data frame.
 
-        Dates become datetime64, times timedelta64 since midnight, integers nullable integers.
+        Dates become datetime64, times timedelta64 since midnight, integers nullable integers; decimals, which
+        sums of SQL are, become numbers.
         """
-        import pandas as pd
+        from isocenter.client.conversion import to_pandas
 
-        types = {
-            kind: getattr(pd, f"{name}Dtype")()
-            for name in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")
-            for kind in [_arrow_type(name.lower())]
-        }
-        table = self.to_arrow()
-        frame: pandas.DataFrame = table.to_pandas(types_mapper=types.get, date_as_object=False)
-        for name in _times(table.schema):
-            frame[name] = pd.to_timedelta(frame[name], unit="us")
-        return frame
+        return to_pandas(self.to_arrow(), self.is_time)
 
     def to_polars(self) -> polars.DataFrame:
         """The rows as a Polars data frame; times become `Time`."""
-        import polars as pl
+        from isocenter.client.conversion import to_polars
 
         with self.request(ARROW) as response:
-            frame = pl.read_ipc_stream(io.BytesIO(response.readall()))
-        times = [name for name, kind in frame.schema.items() if kind == pl.Int64 and _is_time(name)]
-        return frame.with_columns((pl.col(name) * 1000).cast(pl.Time) for name in times)
+            return to_polars(io.BytesIO(response.readall()), self.is_time)
 
     def rows(self, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """The rows as dictionaries, one after the other; needs nothing but the standard library."""
@@ -104,33 +108,42 @@ class Table(ABC):
                 shutil.copyfileobj(response, path, _BUFFER)
         return None
 
+    def __getitem__(self, name: str) -> Any:
+        """The values of one column."""
+        rows = list(self.rows())
+        if rows and name not in rows[0]:
+            raise UnknownAttribute(f"There is no column {name!r} here", hint=did_you_mean(name, rows[0]))
+        return Values(name, (row[name] for row in rows))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.rows()
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow stream of the PyCapsule interface: `polars.DataFrame(frame)`, `duckdb.sql(...)`, …"""
         return self.to_batches().__arrow_c_stream__(requested_schema)
 
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if name[0] != "_" and name not in _INTERNAL)
+
+    if not TYPE_CHECKING:  # a type checker says it better
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name)
+
+    # -- displays
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        preview = self._previewed()
+        return {"text/plain": table_text(preview), "text/html": table_html(preview)}
+
     def _repr_html_(self) -> str:
+        return table_html(self._previewed())
+
+    def __str__(self) -> str:
+        return table_text(self._previewed())
+
+    def _previewed(self) -> Preview:
         try:
-            return table_html(self.preview(options.display_rows))
+            return self.preview(options.display_rows)
         except IsocenterError as error:
-            return table_html(Preview(title=repr(self), error=str(error)))
-
-
-def _arrow_type(name: str) -> Any:
-    import pyarrow
-
-    return pyarrow.type_for_alias(name)
-
-
-def _times(schema: Any) -> list[str]:
-    """Names of the columns that hold times of day as int64 microseconds."""
-    integer = _arrow_type("int64")
-    return [field.name for field in schema if field.type == integer and _is_time(field.name)]
-
-
-def _is_time(name: str) -> bool:
-    if is_own_column(name):
-        return False
-    try:
-        return lookup(name.rpartition(".")[2]).vr == "TM"
-    except UnknownAttribute:
-        return False  # a column named in SQL
+            return Preview(title=repr(self), error=str(error))

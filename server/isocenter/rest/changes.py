@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 from isocenter.index.records import Change
 from isocenter.rest.handler import ApiHandler
@@ -21,8 +22,12 @@ class Changes(ApiHandler):
     """A page of the change log."""
 
     async def get(self) -> None:
-        """`?since=&limit=&dataset=`: `{"Changes": [...], "Done", "Last"}`."""
+        """`?since=&limit=&dataset=`, or `?last`: `{"Changes": [...], "Done", "Last"}`."""
         dataset = self.dataset(self.get_query_argument("dataset", "main"))
+        if self.request.query and "last" in parse_qs(self.request.query, keep_blank_values=True):
+            last = await self.context.short(dataset.index.reader.last_change)
+            found = await self.context.short(lambda: list(dataset.changes(last - 1, 1)))
+            return self.write_json({"Changes": [_shown(one) for one in found], "Done": True, "Last": last})
         since = self.count_argument("since", 0, 2**62)
         limit = max(self.count_argument("limit", 100, _MOST), 1)
         # One more than asked for tells whether there is more.

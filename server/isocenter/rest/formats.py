@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import csv
 import datetime
+import decimal
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -118,10 +119,12 @@ def _text(value: Any) -> str:
         return "\\".join(_text(one) for one in value)
     if isinstance(value, str | int | float):
         return str(value)
-    return json.dumps(value, default=_json) if isinstance(value, dict) else _json(value)
+    return json.dumps(value, default=_json) if isinstance(value, dict) else str(_json(value))
 
 
-def _json(value: Any) -> str:
+def _json(value: Any) -> str | int | float:
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime.date | datetime.time | datetime.datetime):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -129,13 +129,17 @@ class Count(TableHandler):
     """How many rows a query has."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "cohort"}` gives `{"count": n}`, of a cohort `missing` as well."""
-        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str)
+        """`{"dataset", "level", "where", "cohort", "sizes"}`: `{"count": n}`, of a cohort `missing` as well."""
+        asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str, sizes=bool)
         dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
         predicate = await self.where(asked)
         members, missing = await self.members(dataset, asked["cohort"], level)
+        lost = {} if missing is None else {"missing": missing}
+        if asked["sizes"]:
+            summaries = dataset.summaries(level, predicate, members=members)
+            return self.write_json(await self.context.long(summaries.totals) | lost)
         count = await self.context.long(lambda: dataset.count(level, predicate, members=members))
-        self.write_json({"count": count} | ({} if missing is None else {"missing": missing}))
+        self.write_json({"count": count} | lost)
 
 
 class Sql(TableHandler):

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from isocenter.dicom.attributes import is_own_column, lookup
-from isocenter.errors import UnknownAttribute
+from isocenter.dicom.attributes import find, is_own_column
 
 MASK = "•••"
 
@@ -47,23 +46,25 @@ IDENTIFIERS = frozenset(
         "StudyID",
     }
 )
-_WHOLE_HEADERS = frozenset({"json", "private"})
+_WHOLE_HEADERS = frozenset({"json", "private", "_unconverted"})
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @lru_cache(maxsize=2048)
 def is_identifier(name: str) -> bool:
-    """Whether a column of this name holds what identifies a person; every PN does."""
+    """Whether a column of this name holds what identifies a person.
+
+    Every PN does; whole headers, private attributes and the items of a sequence may, codes aside.
+    """
     last = name.rpartition(".")[2]
     if name in _WHOLE_HEADERS or last in IDENTIFIERS:
         return True
     if is_own_column(name):
         return False
-    try:
-        found = lookup(last)
-    except UnknownAttribute:
+    found = find(last)
+    if found is None:
         return False
-    return found.vr == "PN" or found.vr == "UN"
+    return found.vr in ("PN", "UN") or (found.vr == "SQ" and not last.endswith("CodeSequence"))
 
 
 def masked_in_sql(text: str, columns: Iterable[str]) -> frozenset[str]:
@@ -75,7 +76,5 @@ def masked_in_sql(text: str, columns: Iterable[str]) -> frozenset[str]:
 def _is_keyword(name: str) -> bool:
     if is_own_column(name):
         return name.startswith("_")
-    try:
-        return bool(lookup(name).keyword)
-    except UnknownAttribute:
-        return False
+    found = find(name)
+    return found is not None and bool(found.keyword)
