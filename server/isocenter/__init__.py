@@ -43,10 +43,19 @@ def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("isocenter.errors")
     if name not in _HOME:
-        raise AttributeError(f"module 'isocenter' has no attribute {name!r}")
+        raise AttributeError(f"module 'isocenter' has no attribute {name!r}{_meant(name)}")
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+def _meant(name: str) -> str:
+    if name.startswith("_"):
+        return ""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), __all__, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def __dir__() -> list[str]:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from isocenter.catalog.sandboxed import HEAD, write_frame
+from isocenter.catalog.sql_errors import clearer
 from isocenter.errors import IsocenterError, Timeout, TooLarge, Unavailable, from_json
 
 _PROGRAM = (
@@ -238,7 +239,7 @@ class _Query:
             return True
         self._ended = True
         if kind == b"E":
-            self.error = from_json(json.loads(payload))
+            self.error = clearer(from_json(json.loads(payload)))
         return False
 
     def _exactly(self, size: int) -> bytes | None:

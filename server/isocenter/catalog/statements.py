@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from isocenter.catalog.sql_errors import table_hint
 from isocenter.errors import InvalidQuery
 
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree", "repeat_row"})
@@ -118,7 +119,7 @@ def _check_node(node: dict[str, Any], known: set[str]) -> None:
         name = str(node.get("table_name", ""))
         where = (node.get("catalog_name") or "", node.get("schema_name") or "")
         if name.lower() not in known or where != ("", ""):
-            raise InvalidQuery(f"There is no table {name!r} here", hint="tables: " + ", ".join(sorted(known)))
+            raise InvalidQuery(f"There is no table {name!r} here", hint=table_hint(name, tuple(known)))
     elif kind == "TABLE_FUNCTION":
         function = node.get("function") or {}
         name = str(function.get("function_name", "")).lower()

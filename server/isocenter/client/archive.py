@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from isocenter.client import completion
+from isocenter.client.column_list import ColumnInfo, ColumnList
 from isocenter.client.contents import TEMPLATE
-from isocenter.client.display.html import Preview, facts_html, table_html
-from isocenter.client.frame import Frame, SqlTable
+from isocenter.client.display.html import bytes_text, facts_html
+from isocenter.client.display.text import facts_text
+from isocenter.client.frame import Frame
+from isocenter.client.sql import SqlTable
+from isocenter.client.suggesting import no_attribute
 from isocenter.dicom.levels import Level
 from isocenter.errors import InvalidQuery, IsocenterError
 
@@ -18,42 +22,14 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.changes import Change, Changes
     from isocenter.client.cohorts import Cohorts
     from isocenter.client.dicomweb import DicomwebClient
     from isocenter.client.download import DownloadReport
     from isocenter.client.resource import Resource
-    from isocenter.client.resources import Patient
+    from isocenter.client.resources import Instance, Patient, Series, Study
     from isocenter.client.store import StoreReport
     from isocenter.client.transport import Transport
-
-
-@dataclass(frozen=True)
-class ColumnInfo:
-    """A column that may be asked for: its name, its Arrow type by name, and what it is."""
-
-    name: str
-    type: str
-    description: str = ""
-
-
-class ColumnList(tuple[ColumnInfo, ...]):
-    """Columns, shown as a table; `find` narrows them."""
-
-    __slots__ = ()
-
-    @property
-    def names(self) -> list[str]:
-        """The names alone."""
-        return [column.name for column in self]
-
-    def find(self, text: str) -> ColumnList:
-        """Those whose name or description has this text; case does not count."""
-        wanted = text.lower()
-        return ColumnList(c for c in self if wanted in c.name.lower() or wanted in c.description.lower())
-
-    def _repr_html_(self) -> str:
-        rows = [{"name": c.name, "type": c.type, "description": c.description} for c in self]
-        return table_html(Preview(f"{len(rows)} columns", ("name", "type", "description"), rows, len(rows)))
 
 
 class Archive:
@@ -65,6 +41,7 @@ class Archive:
     def __init__(self, transport: Transport, dataset: str = "main") -> None:
         self.transport = transport
         self.dataset_name = dataset
+        completion.offer()
 
     @property
     def url(self) -> str:
@@ -72,17 +49,22 @@ class Archive:
         return self.transport.url
 
     @property
-    def studies(self) -> Frame:
+    def patients(self) -> Frame[Patient]:
+        """A lazy table, a patient a row; studies without PatientID have one each."""
+        return Frame(self.transport, self.dataset_name, Level.PATIENT)
+
+    @property
+    def studies(self) -> Frame[Study]:
         """A lazy table, a study a row."""
         return Frame(self.transport, self.dataset_name, Level.STUDY)
 
     @property
-    def series(self) -> Frame:
+    def series(self) -> Frame[Series]:
         """A lazy table, a series a row."""
         return Frame(self.transport, self.dataset_name, Level.SERIES)
 
     @property
-    def instances(self) -> Frame:
+    def instances(self) -> Frame[Instance]:
         """A lazy table, an instance a row."""
         return Frame(self.transport, self.dataset_name, Level.INSTANCE)
 
@@ -168,12 +150,13 @@ class Archive:
         """The columns that frames of this level may ask for.
 
         Args:
-            level: `study`, `series` or `instance`.
+            level: `patient`, `study`, `series` or `instance`.
         """
         try:
             chosen = Level(level)
         except ValueError:
-            raise InvalidQuery(f"There is no level {level!r}", hint="study, series or instance") from None
+            hint = "patient, study, series or instance"
+            raise InvalidQuery(f"There is no level {level!r}", hint=hint) from None
         told = self.transport.get("/api/tables/columns", dataset=self.dataset_name, level=chosen.value)
         return ColumnList(
             ColumnInfo(column["name"], str(column.get("type") or ""), str(column.get("description") or ""))
@@ -209,6 +192,26 @@ class Archive:
 
         return store(self, source, progress=progress, connections=connections)
 
+    def changes(self, since: int | Change | Literal["now"] = 0, *, follow: bool = False) -> Changes:
+        """What happened in this dataset after some point, oldest first.
+
+        Args:
+            since: the sequence of a change, a change, or `"now"`; 0 is as far back as the log goes.
+            follow: wait for what happens next; ends with the loop.
+
+        Returns:
+            An iterator; its `last` is where to go on.
+        """
+        from isocenter.client.changes import Changes
+
+        return Changes(self.transport, self.dataset_name, since, follow)
+
+    def statistics(self) -> dict[str, int]:
+        """How many patients, studies, series and instances there are, and the `size` of their objects."""
+        told = self.transport.get("/api/statistics", dataset=self.dataset_name)
+        counts = {name: int(told[f"Count{name.capitalize()}"]) for name in _COUNTED}
+        return {**counts, "size": int(told["TotalDiskSize"])}
+
     def system(self) -> dict[str, Any]:
         """What the server says of itself: name, version, AE title, ports."""
         told = self.transport.get("/api/system")
@@ -232,19 +235,36 @@ class Archive:
     def __repr__(self) -> str:
         return f"<Isocenter archive {self.dataset_name!r} at {self.url}>"
 
+    def __str__(self) -> str:
+        return facts_text(f"Archive {self.dataset_name}", self._facts())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        title, facts = f"Archive {self.dataset_name}", self._facts()
+        return {"text/plain": facts_text(title, facts), "text/html": facts_html(title, facts)}
+
     def _repr_html_(self) -> str:
+        return facts_html(f"Archive {self.dataset_name}", self._facts())
+
+    def __dir__(self) -> list[str]:
+        return sorted(name for name in super().__dir__() if name[0] != "_" and name != "transport")
+
+    if not TYPE_CHECKING:  # a type checker says it better
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name)
+
+    def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {}
         try:
             system = self.system()
             facts["server"] = f"{system.get('Name', 'Isocenter')} {system.get('Version', '')} at {self.url}"
             port = system.get("DicomPort")
             facts["AE title"] = f"{system.get('DicomAet', '')}, {f'port {port}' if port else 'not listening'}"
-            for name, frame in (
-                ("studies", self.studies),
-                ("series", self.series),
-                ("instances", self.instances),
-            ):
-                facts[name] = f"{frame.count():,}"
+            told = self.statistics()
+            facts |= {name: f"{told[name]:,}" for name in _COUNTED} | {"size": bytes_text(told["size"])}
         except IsocenterError as error:
             facts["error"] = str(error)
-        return facts_html(f"Archive {self.dataset_name}", facts)
+        return facts
+
+
+_COUNTED = ("patients", "studies", "series", "instances")

@@ -117,9 +117,7 @@ class Changes(Iterator[Change]):
     def _fetch(self) -> None:
         """The next page; a server that is being started again is waited for while following."""
         try:
-            told = self._transport.get(
-                "/api/changes", dataset=self._dataset, since=self.last, limit=_PAGE
-            )
+            told = self._transport.get("/api/changes", dataset=self._dataset, since=self.last, limit=_PAGE)
         except Unavailable:
             if not self._follow:
                 raise

@@ -23,7 +23,9 @@ _KEY = re.compile(rf"{_CHAIN}\[\s*[\"'](?P<typed>[^\"'\]]*)$")
 _TEXT = re.compile(
     rf"{_CHAIN}\.(?P<method>select|sort|group_by|histogram|describe)\({_ARGUMENTS}[\"'](?P<typed>[\w.]*)$"
 )
-_EXPRESSION = re.compile(rf"{_CHAIN}\.where\({_ARGUMENTS}(?P<quote>[\"'])(?:(?!(?P=quote)).)*?(?P<typed>[A-Za-z_]\w*)?$")
+_EXPRESSION = re.compile(
+    rf"{_CHAIN}\.where\({_ARGUMENTS}(?P<quote>[\"'])(?:(?!(?P=quote)).)*?(?P<typed>[A-Za-z_]\w*)?$"
+)
 _KEYWORD = re.compile(rf"{_CHAIN}\.where\((?:{_ARGUMENTS},)?\s*(?P<typed>\w*)$")
 _COLUMN = re.compile(r"(?:^|[^\w.])(?P<chain>(?:isocenter\.)?col)\.(?P<typed>\w*)$")
 _LEVELS = {
@@ -73,7 +75,7 @@ def offer() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     matchers = getattr(getattr(shell, "Completer", None), "custom_matchers", None)
-    if matchers is None or any(getattr(one, "is_isocenter", False) for one in matchers):
+    if shell is None or matchers is None or any(getattr(one, "is_isocenter", False) for one in matchers):
         return
 
     def isocenter_matcher(context: Any) -> dict[str, Any]:

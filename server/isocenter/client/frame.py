@@ -18,13 +18,13 @@ from isocenter.client.display.cells import Preview
 from isocenter.client.display.frames import PLURAL, SHOWN
 from isocenter.client.suggesting import did_you_mean, no_attribute
 from isocenter.client.summaries import Counts, Description, Histogram, named
-from isocenter.client.table import NDJSON, Table
+from isocenter.client.table import Table
 from isocenter.client.values import Values
 from isocenter.dicom.attributes import COMPUTED, INDEX, find, is_own_column, level_of, nearest
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Everything, Predicate, attributes_of, to_json
 from isocenter.dicom.wording import to_text
-from isocenter.errors import InvalidQuery, NotFound, UnknownAttribute
+from isocenter.errors import InvalidQuery, NotFound
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -126,8 +126,8 @@ class Frame(Table, Contents, Generic[Row]):
     def group_by(self, *columns: object) -> Counts:
         """How many rows have each value of a column, or each combination of several, as a lazy table.
 
-        The most frequent come first; `.sort("Modality")` and `.head(10)` work on it, and `.to_pandas()`. Values
-        of a list (`ImageType`) count one by one; rows without a value are counted too.
+        The most frequent come first; `.sort("Modality")` and `.head(10)` work on it, and `.to_pandas()`.
+        Values of a list (`ImageType`) count one by one; rows without a value are counted too.
         """
         self._not_cut("counted by value", "group_by")
         names = named(columns)

@@ -51,9 +51,7 @@ class Known:
         """The columns of an archive at a level: those of the index first, ours last."""
 
         def ask() -> list[str]:
-            told = frame.transport.get(
-                "/api/tables/columns", dataset=frame.dataset, level=frame.level.value
-            )
+            told = frame.transport.get("/api/tables/columns", dataset=frame.dataset, level=frame.level.value)
             return in_order(frame.level, [str(one["name"]) for one in told])
 
         return self._answer(("columns", frame.transport.url, frame.dataset, frame.level.value), ask)
@@ -113,7 +111,9 @@ def in_order(level: Level, names: list[str]) -> list[str]:
     }
     computed = [name for name in COMPUTED[level] if name not in names]
     last = (len(ranks), 0)
-    return sorted([*names, *computed], key=lambda n: (n[:1] == "_" or n in ("json", "private"), ranks.get(n, last)))
+    return sorted(
+        [*names, *computed], key=lambda n: (n[:1] == "_" or n in ("json", "private"), ranks.get(n, last))
+    )
 
 
 known = Known()

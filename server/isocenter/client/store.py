@@ -16,7 +16,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from isocenter.client.display.html import Preview, bytes_text, table_html
+from isocenter.client.display.cells import Preview, bytes_text
+from isocenter.client.display.html import table_html
+from isocenter.client.display.text import table_text
 from isocenter.client.progress import Progress
 from isocenter.client.sources import Upload, uploads
 from isocenter.errors import BadRequest, IsocenterError, Unavailable
@@ -110,12 +112,22 @@ class StoreReport:
         counts = f"{len(self.stored)} stored, {len(self.failed)} failed, {len(self.skipped)} skipped"
         return f"<{counts}; {bytes_text(size)}{rate}>"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": str(self), "text/html": self._repr_html_()}
+
     def _repr_html_(self) -> str:
+        return table_html(self._preview())
+
+    def __str__(self) -> str:
+        return table_text(self._preview())
+
+    def _preview(self) -> Preview:
+        """What went wrong, file by file; nothing but the counts when all went well."""
         wrong = [
             {"name": r.name, "outcome": r.outcome, "reason": r.reason} for r in (*self.failed, *self.skipped)
         ]
         columns = ("name", "outcome", "reason") if wrong else ()
-        return table_html(Preview(repr(self).strip("<>"), columns, wrong[:50], len(wrong)))
+        return Preview(repr(self).strip("<>"), columns, wrong[:50], len(wrong))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Summaries of a frame, made where the data is: counts by value, histograms, and a description by column.
 
-Lazy tables like the frame itself. Not here: the frame (`frame`), what a summary means (`POST /api/tables/group`,
-`histogram`, `describe`).
+Lazy tables like the frame itself. Not here: the frame (`frame`), what a summary means (the server's
+`/api/tables/group`, `histogram`, `describe`).
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ class Description(Table):
     """What each column of a frame holds, a column a row; made by `Frame.describe`.
 
     `count` and `missing` are rows, `distinct` different values. Numbers have `mean`, `std`, `min`, `q25`,
-    `median`, `q75` and `max`; dates, times and text `first` and `last` in order (ISO 8601); text also the most
-    `common` value.
+    `median`, `q75` and `max`; dates, times and text `first` and `last` in order (ISO 8601); text also the
+    most `common` value.
     """
 
     frame: Frame[Any]

@@ -27,7 +27,8 @@ class Changes(ApiHandler):
         if self.request.query and "last" in parse_qs(self.request.query, keep_blank_values=True):
             last = await self.context.short(dataset.index.reader.last_change)
             found = await self.context.short(lambda: list(dataset.changes(last - 1, 1)))
-            return self.write_json({"Changes": [_shown(one) for one in found], "Done": True, "Last": last})
+            self.write_json({"Changes": [_shown(one) for one in found], "Done": True, "Last": last})
+            return
         since = self.count_argument("since", 0, 2**62)
         limit = max(self.count_argument("limit", 100, _MOST), 1)
         # One more than asked for tells whether there is more.

@@ -129,7 +129,10 @@ class Count(TableHandler):
     """How many rows a query has."""
 
     async def post(self) -> None:
-        """`{"dataset", "level", "where", "cohort", "sizes"}`: `{"count": n}`, of a cohort `missing` as well."""
+        """`{"dataset", "level", "where", "cohort", "sizes"}`: `{"count": n}`, of a cohort `missing` too.
+
+        With `sizes` also the `instances` of these rows and their `size` in bytes.
+        """
         asked = self.fields(dataset=str, level=str, where=(dict, str), cohort=str, sizes=bool)
         dataset, level = self.dataset(asked["dataset"]), level_of(asked["level"])
         predicate = await self.where(asked)
@@ -137,9 +140,12 @@ class Count(TableHandler):
         lost = {} if missing is None else {"missing": missing}
         if asked["sizes"]:
             summaries = dataset.summaries(level, predicate, members=members)
-            return self.write_json(await self.context.long(summaries.totals) | lost)
-        count = await self.context.long(lambda: dataset.count(level, predicate, members=members))
-        self.write_json({"count": count} | lost)
+            told = await self.context.long(summaries.totals)
+        else:
+            told = {
+                "count": await self.context.long(lambda: dataset.count(level, predicate, members=members))
+            }
+        self.write_json(told | lost)
 
 
 class Sql(TableHandler):

@@ -169,7 +169,10 @@ def _encoded(handler: Contract, table: pa.Table) -> tuple[int, str, bytes]:
 
 
 def _count(_: Contract, asked: dict[str, Any]) -> tuple[int, str, bytes]:
-    return 200, "application/json", json.dumps({"count": len(_found(asked))}).encode()
+    told = {"count": len(_found(asked))}
+    if asked.get("sizes"):
+        told |= {"instances": 10 * told["count"], "size": 1_500_000}
+    return 200, "application/json", json.dumps(told).encode()
 
 
 def _sql(handler: Contract, asked: dict[str, Any]) -> tuple[int, str, bytes]:
@@ -181,6 +184,11 @@ def _sql(handler: Contract, asked: dict[str, Any]) -> tuple[int, str, bytes]:
 def _columns(_: Contract, __: object) -> tuple[int, str, bytes]:
     told = [{"name": n, "type": "string", "description": f"the {n}"} for n in (*ROWS[0], "_size")]
     return 200, "application/json", json.dumps(told).encode()
+
+
+def _statistics(_: Contract, __: object) -> tuple[int, str, bytes]:
+    counts = {"CountPatients": 4, "CountStudies": 5, "CountSeries": 25, "CountInstances": 1234}
+    return 200, "application/json", json.dumps({**counts, "TotalDiskSize": "617000000"}).encode()
 
 
 def _system(_: Contract, __: object) -> tuple[int, str, bytes]:
@@ -208,6 +216,7 @@ class Server(ThreadingHTTPServer):
             "/api/tables/sql": _sql,
             "/api/tables/columns": _columns,
             "/api/system": _system,
+            "/api/statistics": _statistics,
         }
 
     def uid_of(self, data: bytes) -> str | None:

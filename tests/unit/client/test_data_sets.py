@@ -117,5 +117,5 @@ def test_progress_tells_true_totals(real):
 
 
 def test_a_patient_is_made_of_an_id(real):
-    told = next(iter(real.studies.where(StudyInstanceUID="1.2.3")))["PatientID"]
+    told = next(real.studies.where(StudyInstanceUID="1.2.3").rows())["PatientID"]
     assert "1.2.3" in real.patient(told).studies.uids()

@@ -97,9 +97,7 @@ def _table(preview: Preview) -> str:
         for texts in preview.texts()
     )
     caption = f"<caption>{escape(preview.title)}{_beside(preview.summary)}</caption>"
-    return (
-        f'<table class="table">{caption}<thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>'
-    )
+    return f'<table class="table">{caption}<thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _cell(text: str, kind: str) -> str:
