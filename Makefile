@@ -24,7 +24,7 @@ $(VENV)/installed: $(VENV)/made $(SOURCES)
 	@touch $@
 
 $(VENV)/test-installed: $(VENV)/installed server/pyproject.toml extension/pyproject.toml
-	@test -e $(VENV)/editable || $(PIP) install --quiet './server[test,postgresql,bench]' './extension[lab]'
+	@test -e $(VENV)/editable || $(PIP) install --quiet './server[test,postgresql,bench]' './extension[lab,test]'
 	@touch $@
 
 $(VENV)/lab-installed: $(VENV)/installed extension/pyproject.toml
@@ -38,7 +38,7 @@ lab: $(VENV)/lab-installed ## the same, then JupyterLab on notebooks/00_start.ip
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/isocenter lab --notebook notebooks/00_start.ipynb
 
 dev: $(VENV)/made ## install both distributions in place, with all that tests need
-	$(PIP) install --quiet -e './server[test,postgresql,bench]' -e './extension[lab]'
+	$(PIP) install --quiet -e './server[test,postgresql,bench]' -e './extension[lab,test]'
 	@touch $(VENV)/editable $(VENV)/installed $(VENV)/test-installed $(VENV)/lab-installed
 
 system-packages:
