@@ -5,6 +5,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WIDGETS = {
+    "CohortTable": "isocenter_jupyter.widgets.cohort",
     "TagBrowser": "isocenter_jupyter.widgets.tags",
 }
 
