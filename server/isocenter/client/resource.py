@@ -16,7 +16,7 @@ from isocenter.client.frame import Frame
 from isocenter.dicom.attributes import COMPUTED, INDEX, lookup, suggestion
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Predicate
-from isocenter.errors import IsocenterError, NotFound, UnknownAttribute
+from isocenter.errors import BadRequest, IsocenterError, NotFound, UnknownAttribute
 
 if TYPE_CHECKING:
     from isocenter.client.transport import Transport
@@ -99,6 +99,13 @@ class Resource(Contents):
 
     def _identity(self) -> tuple[object, ...]:
         return self.level, self.transport.url, self.dataset_name, self.uid
+
+    def _delete(self, confirm: bool) -> None:
+        if not confirm:
+            count = self.instances.count()
+            told = f"This would delete {count} instance{'s' if count != 1 else ''}"
+            raise BadRequest(told, hint="delete(confirm=True) does it")
+        self.transport.request("DELETE", self.path).close()
 
     def _below(self, level: Level) -> Frame:
         return Frame(self.transport, self.dataset_name, level, self.predicate).sort(*ORDER[level])

@@ -20,6 +20,7 @@ from isocenter.errors import BadRequest
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
+    from isocenter.client.display.shows import Still
     from isocenter.client.stacking import Irregular
     from isocenter.client.volume import Values, Volume
 
@@ -77,6 +78,28 @@ class Image(Resource):
     def path(self) -> str:
         """Its path in DICOMweb, below the server's URL."""
         raise NotImplementedError
+
+    def show(self, **how: Any) -> Any:
+        """Look at it: the viewer of isocenter-jupyter when that is installed, else the image in its middle.
+
+        Args:
+            how: for the viewer: `overlays`, `index`, `window`, `montage`, `height`.
+        """
+        from isocenter.client.display.shows import show_images
+
+        return show_images(self, **how)
+
+    def delete(self, *, confirm: bool = False) -> None:
+        """Delete it from the dataset; snapshots keep it.
+
+        Args:
+            confirm: must be true.
+
+        Raises:
+            BadRequest: `confirm` is not.
+            Forbidden: the token may not delete.
+        """
+        self._delete(confirm)
 
     def volume(
         self,
@@ -140,6 +163,24 @@ class Study(Resource):
     def instances(self) -> Frame:
         """The instances of all its series."""
         return self._below(Level.INSTANCE).sort("SeriesNumber", "SeriesInstanceUID", *ORDER[Level.INSTANCE])
+
+    def show(self) -> Still:
+        """A picture of each of its series."""
+        from isocenter.client.display.shows import show_study
+
+        return show_study(self)
+
+    def delete(self, *, confirm: bool = False) -> None:
+        """Delete it from the dataset with all its series; snapshots keep it.
+
+        Args:
+            confirm: must be true.
+
+        Raises:
+            BadRequest: `confirm` is not.
+            Forbidden: the token may not delete.
+        """
+        self._delete(confirm)
 
     def metadata(self) -> Iterator[Dataset]:
         """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.

@@ -45,7 +45,7 @@ def resource_text(level: Level, uid: str, known: Mapping[str, Any]) -> str:
 
 def resource_html(level: Level, uid: str, known: Mapping[str, Any], error: str = "") -> str:
     """A small table of what tells most, identifiers masked."""
-    facts: dict[str, object] = {} if level is Level.PATIENT else {level.unique_key: uid}
+    facts: dict[str, object] = {}
     for name in _SHOWN[level]:
         value = known.get(name)
         if value not in (None, "", []):
@@ -53,4 +53,4 @@ def resource_html(level: Level, uid: str, known: Mapping[str, Any], error: str =
             facts[name] = MASK if hidden else cell_text(name, value)
     if error:
         facts["error"] = error
-    return facts_html(level.capitalize(), facts)
+    return facts_html(level.capitalize() if level is Level.PATIENT else f"{level.capitalize()} {uid}", facts)
