@@ -46,10 +46,14 @@ class Picture:
         """As a figure with its caption."""
         source = b64encode(self.jpeg).decode()
         said = escape(self.caption)
-        below = f'<figcaption class="quiet" style="margin-top:4px">{said}</figcaption>' if said else ""
+        below = (
+            f'<figcaption style="margin-top:4px;color:var(--isocenter-quiet)">{said}</figcaption>'
+            if said
+            else ""
+        )
         return (
             f'<figure style="margin:0;max-width:{width}px">'
-            f'<img alt="{said}" width="{width}" style="display:block;background:#000;border-radius:3px" '
+            f'<img alt="{said}" width="{width}" style="display:block;background:#000;border-radius:2px" '
             f'src="data:image/jpeg;base64,{source}">{below}</figure>'
         )
 
@@ -69,8 +73,9 @@ class Still:
     def _repr_html_(self) -> str:
         figures = "".join(one.html(self.width) for one in self.pictures)
         note = f'<div class="quiet" style="margin-top:6px">{escape(self.note)}</div>' if self.note else ""
+        title = f'<div style="font-weight:600;margin:2px 0 6px">{escape(self.title)}</div>'
         return (
-            f'{STYLE}<div class="isocenter"><div class="head"><b>{escape(self.title)}</b></div>'
+            f'{STYLE}<div class="isocenter">{title}'
             f'<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>{note}</div>'
         )
 
