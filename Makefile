@@ -35,7 +35,7 @@ demo: $(VENV)/installed ## send real files to a throw-away server, find them aga
 	@$(BIN)/isocenter demo
 
 lab: $(VENV)/lab-installed ## the same, then JupyterLab on notebooks/00_start.ipynb
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/isocenter lab --notebook notebooks/00_start.ipynb
+	@JUPYTER_PATH="$(CURDIR)/extension" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/isocenter lab --notebook notebooks/00_start.ipynb
 
 dev: $(VENV)/made ## install both distributions in place, with all that tests need
 	$(PIP) install --quiet -e './server[test,postgresql,bench]' -e './extension[lab,test]'
