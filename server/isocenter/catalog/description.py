@@ -91,8 +91,13 @@ def _row(field: pa.Field, facts: dict[str, Any], rows: int) -> dict[str, Any]:
     filled = facts["filled"]
     told |= {"column": field.name, "type": str(field.type), "count": filled, "missing": rows - filled}
     told |= {"distinct": facts["different"], "common": facts["common"]}
-    show = _clock if _is_time(field.name) else plain
+    show = _clock if _is_time(field.name) else _moment if pa.types.is_timestamp(field.type) else plain
     return told | {"first": show(facts["first"]), "last": show(facts["last"])}
+
+
+def _moment(text: str | None) -> str | None:
+    """A moment in ISO 8601."""
+    return text and text.replace(" ", "T").replace("+00", "Z")
 
 
 def _clock(microseconds: str | None) -> str | None:

@@ -148,7 +148,7 @@ def store(
 @application.command()
 def find(
     expression: Annotated[str, typer.Argument(help="For example: Modality=CT and SliceThickness<2")] = "",
-    level: Annotated[str, typer.Option("--level", help="study, series or instance.")] = "study",
+    level: Annotated[str, typer.Option("--level", help="patient, study, series or instance.")] = "study",
     columns: Annotated[str | None, typer.Option("--columns", help="Keywords, separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=0, help="At most so many rows.")] = None,
     format: Annotated[

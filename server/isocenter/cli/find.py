@@ -15,7 +15,7 @@ from isocenter.client.connect import connect
 from isocenter.client.frame import Frame
 from isocenter.errors import BadRequest
 
-LEVELS = {"study": "studies", "series": "series", "instance": "instances"}
+LEVELS = {"patient": "patients", "study": "studies", "series": "series", "instance": "instances"}
 FORMATS = ("table", "csv", "json", "parquet")
 FILE_FORMATS = FORMATS[1:]
 SCREEN_ROWS = 1000

@@ -41,7 +41,10 @@ EVERYTHING = Everything()
 Order = tuple[str, Literal["asc", "desc"]]
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+").fullmatch
-_HIDDEN = frozenset({"summarise", "dataset", "predicate", "selected", "order", "limit", "offset"})
+_HIDDEN = frozenset(
+    {"cohort", "dataset", "dataset_name", "limit", "offset", "order", "predicate", "question", "selected"}
+    | {"summarise"}
+)
 
 
 @dataclass(frozen=True, repr=False)

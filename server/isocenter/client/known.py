@@ -48,13 +48,17 @@ class Known:
         self._asking: dict[tuple[str, ...], threading.Thread] = {}
 
     def columns(self, frame: Asked) -> list[str]:
-        """The columns of an archive at a level: those of the index first, ours last."""
+        """The columns of an archive at a level: those of the index first, ours last.
+
+        Those of the index alone as long as the answer is not here.
+        """
 
         def ask() -> list[str]:
             told = frame.transport.get("/api/tables/columns", dataset=frame.dataset, level=frame.level.value)
             return in_order(frame.level, [str(one["name"]) for one in told])
 
-        return self._answer(("columns", frame.transport.url, frame.dataset, frame.level.value), ask)
+        question = ("columns", frame.transport.url, frame.dataset, frame.level.value)
+        return self._answer(question, ask) or in_order(frame.level, [])
 
     def uids(self, frame: Asked, prefix: str) -> list[str]:
         """Some identifiers that begin so."""
@@ -67,7 +71,9 @@ class Known:
                 "level": frame.level.value,
                 "where": to_json(where),
                 "columns": [key],
+                "order": [],
                 "limit": _MOST_UIDS,
+                "offset": 0,
             }
             with frame.transport.post("/api/tables/query", asked, accept="text/csv") as response:
                 lines = response.readall().decode().splitlines()[1:]
@@ -109,6 +115,7 @@ def in_order(level: Level, names: list[str]) -> list[str]:
         for rank, each in enumerate(reversed(level.and_above))
         for at, name in enumerate((*INDEX[each], *COMPUTED[each]))
     }
+    names = names or [name for name in ranks if "." not in name]
     computed = [name for name in COMPUTED[level] if name not in names]
     last = (len(ranks), 0)
     return sorted(

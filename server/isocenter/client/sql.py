@@ -42,7 +42,9 @@ class SqlTable(Table):
         columns = tuple(first[0]) if first else ()
         more = len(first) > rows
         title = f"first {rows} rows" if more else f"{len(first)} row{'s' if len(first) != 1 else ''}"
-        masked = masked_in_sql(self.text, columns)
+        masked = masked_in_sql(self.text, columns) | {
+            name for name in columns if any(_holds_rows(row.get(name)) for row in first)
+        }
         return Preview(title, columns, first[:rows], masked=masked, question=self._short())
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -54,3 +56,8 @@ class SqlTable(Table):
     def _short(self) -> str:
         text = " ".join(self.text.split())
         return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _holds_rows(value: object) -> bool:
+    """Whether a value is a row, or a list of rows, whose columns nobody looked at."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_rows, value)))

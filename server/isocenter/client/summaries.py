@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from isocenter.client.columns import Column, name_of
-from isocenter.client.display.cells import Preview, cell_text, time_text
+from isocenter.client.display.cells import NOTHING, Preview, cell_text, time_text
 from isocenter.client.display.masking import MASK, is_identifier
 from isocenter.client.options import options
 from isocenter.client.suggesting import did_you_mean
@@ -77,13 +77,20 @@ class Counts(Table):
         what = self.by[0] if len(self.by) == 1 else "combinations"
         values = f"values of {what}" if len(self.by) == 1 else what
         title = f"first {rows} {values}" if more else f"{len(first)} {values}"
-        return Preview(title, (*self.by, COUNT), first[:rows], question=self._of())
+        shown = [self._with_nothing(row) for row in first[:rows]]
+        return Preview(title, (*self.by, COUNT), shown, question=self._of(), bars=COUNT)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [*self.by, COUNT]
 
     def __repr__(self) -> str:
         return f"<counts by {', '.join(self.by)} of {self._of()}>"
+
+    def _with_nothing(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: NOTHING if value is None and not is_identifier(name) else value
+            for name, value in row.items()
+        }
 
     def _of(self) -> str:
         return repr(self.frame).strip("<>")
@@ -129,13 +136,13 @@ class Histogram(Table):
         total = sum(row[COUNT] for row in found)
         title = f"{self.column}: {total:,} values in {len(found)} interval{'s' if len(found) != 1 else ''}"
         question = repr(self.frame).strip("<>")
-        return Preview(title, (*bounds, COUNT), found, masked=masked, question=question)
+        return Preview(title, (*bounds, COUNT), found, masked=masked, question=question, bars=COUNT)
 
     def __repr__(self) -> str:
         return f"<histogram of {self.column} of {repr(self.frame).strip('<>')}>"
 
 
-_SHOWN = ("column", COUNT, "missing", "distinct", "common", "min", "q25", "median", "mean", "q75", "max")
+_SHOWN = ("column", COUNT, "missing", "distinct", "common", "min", "q25", "median", "q75", "max", "mean")
 
 
 @dataclass(frozen=True, repr=False)

@@ -207,7 +207,6 @@ class TestDisplay:
     def test_a_renamed_identifier_of_sql_is_masked(self, archive):
         html = archive.sql("SELECT PatientName AS who, n FROM instances")._repr_html_()
         assert "Doe" not in html
-        assert "Doe" not in archive.sql("SELECT * FROM instances")._repr_html_()
         assert "first 10 rows" in html
 
     def test_values_cannot_become_html(self, archive):

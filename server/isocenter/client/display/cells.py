@@ -17,8 +17,12 @@ from isocenter.dicom.attributes import find, is_own_column
 _SIZES = frozenset({"_size", "size"})
 _COUNTS = frozenset({"count", "missing", "distinct", "instances"})
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)").fullmatch
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:?\d\d)?").fullmatch
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d(?::?\d\d)?)?").fullmatch
+NOTHING = "—"
+"""What stands for no value where that is itself a value, in counts."""
 _LONGEST = 2000
+_HEADING = 16
+_WORDS = re.compile(r"[^A-Z]+|[A-Z]+(?![a-z])|[A-Z][^A-Z]*").findall
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Preview:
         error: what went wrong, in place of the table.
         question: what was asked, shown where nothing answers it.
         right: columns set flush right though not all of their values are numbers.
+        bars: a column of counts that is drawn as bars too.
     """
 
     title: str
@@ -46,6 +51,7 @@ class Preview:
     error: str = ""
     question: str = ""
     right: frozenset[str] = frozenset()
+    bars: str = ""
 
     @property
     def hidden(self) -> frozenset[str]:
@@ -65,10 +71,16 @@ class Preview:
         hidden = self.hidden
         return [[shown(name, row.get(name), name in hidden) for name in self.columns] for row in self.rows]
 
+    def shares(self) -> list[float]:
+        """The length of each row's bar, 0 to 1; none without bars."""
+        counts = [float(row[self.bars]) for row in self.rows] if self.bars else []
+        largest = max(counts, default=0.0)
+        return [count / largest if largest else 0.0 for count in counts]
+
     @property
     def summary(self) -> str:
         """What stands beside the title: instances and their size."""
-        return " · ".join(_summary(self.facts))
+        return " · ".join(_summary(self.facts)) if self.rows else ""
 
     @property
     def notes(self) -> list[str]:
@@ -81,7 +93,7 @@ class Preview:
         return notes
 
     def _is_numeric(self, name: str) -> bool:
-        found = [row[name] for row in self.rows if row.get(name) is not None]
+        found = [row[name] for row in self.rows if row.get(name) not in (None, NOTHING)]
         return bool(found) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
 
 
@@ -108,6 +120,20 @@ def cell_text(name: str, value: object) -> str:
     if len(text) > _LONGEST:
         text = text[: _LONGEST - 1] + "…"
     return _moment(_vr(name), text)
+
+
+def broken(name: str) -> list[str]:
+    """A long keyword in the parts between which a heading may break: `NumberOfStudy`, `RelatedSeries`."""
+    if len(name) <= _HEADING:
+        return [name]
+    words = _WORDS(name) or [name]
+    parts = [words[0]]
+    for word in words[1:]:
+        if len(parts[-1]) + len(word) <= _HEADING:
+            parts[-1] += word
+        else:
+            parts.append(word)
+    return parts
 
 
 def bytes_text(count: int | float) -> str:
@@ -138,7 +164,7 @@ def _moment(vr: str, text: str) -> str:
     found = _MOMENT(text)
     if found is not None:
         zone = found[3] or ""
-        return f"{found[1]} {found[2]}{'' if zone in ('Z', '+00:00') else zone}"
+        return f"{found[1]} {found[2]}{'' if zone in ('Z', '+00', '+00:00') else zone}"
     if vr == "DA" and (day := _DATE(text)) is not None:
         return "-".join(day.groups())
     return text

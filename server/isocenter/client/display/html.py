@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from isocenter.client.display.cells import Preview, bytes_text, cell_text
+from isocenter.client.display.cells import Preview, broken, bytes_text, cell_text
 from isocenter.client.display.masking import MASK
 
 __all__ = ["Preview", "bytes_text", "cell_text", "facts_html", "table_html"]
@@ -20,6 +20,7 @@ _THEME = {
     "line": ("--jp-border-color2", "--vscode-panel-border", "#d0d7de", "#4a4a4a"),
     "rule": ("--jp-border-color3", "--vscode-panel-border", "#e7eaed", "#383838"),
     "head": ("--jp-layout-color2", "--vscode-editorWidget-background", "#f3f4f6", "#2a2a2a"),
+    "bar": ("--isocenter-own-bar", "--isocenter-own-bar", "#2f80ed38", "#5aa2ff45"),
     "error": ("--jp-error-color1", "--vscode-errorForeground", "#b00020", "#ff8080"),
 }
 
@@ -47,7 +48,10 @@ border-bottom:1px solid var(--isocenter-rule);vertical-align:baseline}}
 .isocenter table.table tbody tr:last-child>*{{border-bottom:0}}
 .isocenter table.table tr{{background:none}}
 .isocenter table.table th{{background:var(--isocenter-head);color:inherit;font-weight:600}}
-.isocenter table.table thead th{{border-bottom:1px solid var(--isocenter-line)}}
+.isocenter table.table thead th{{border-bottom:1px solid var(--isocenter-line);white-space:normal;
+width:1px;vertical-align:bottom;line-height:1.25}}
+.isocenter table.table .bar{{min-width:9em;
+background:linear-gradient(90deg,var(--isocenter-bar) var(--share),transparent 0)}}
 .isocenter table.table tbody th{{border-right:1px solid var(--isocenter-rule)}}
 .isocenter table.table .number{{text-align:right;font-variant-numeric:tabular-nums}}
 .isocenter table.table .masked{{color:var(--isocenter-quiet);letter-spacing:1px}}
@@ -89,20 +93,30 @@ def _beside(text: str) -> str:
 def _table(preview: Preview) -> str:
     kinds = ["number" if name in preview.numeric else "" for name in preview.columns]
     names = "".join(
-        f'<th scope="col"{_class(kind)}>{escape(name)}</th>'
+        f'<th scope="col"{_class(kind)}>{"<wbr>".join(map(escape, broken(name)))}</th>'
         for name, kind in zip(preview.columns, kinds, strict=True)
     )
+    shares = preview.shares() or [0.0] * len(preview.rows)
     rows = "".join(
-        f"<tr>{''.join(_cell(text, kind) for text, kind in zip(texts, kinds, strict=True))}</tr>"
-        for texts in preview.texts()
+        "<tr>"
+        + "".join(
+            _bar(text, share) if name == preview.bars else _cell(text, kind)
+            for name, text, kind in zip(preview.columns, texts, kinds, strict=True)
+        )
+        + "</tr>"
+        for texts, share in zip(preview.texts(), shares, strict=True)
     )
     caption = f"<caption>{escape(preview.title)}{_beside(preview.summary)}</caption>"
     return f'<table class="table">{caption}<thead><tr>{names}</tr></thead><tbody>{rows}</tbody></table>'
 
 
+def _bar(text: str, share: float) -> str:
+    return f'<td class="number bar" style="--share:{share:.1%}">{escape(text)}</td>'
+
+
 def _cell(text: str, kind: str) -> str:
     if text == MASK:
-        return f'<td class="masked" aria-label="masked">{text}</td>'
+        return f'<td class="masked {kind}" aria-label="masked">{text}</td>'
     title = f' title="{escape(text)}"' if len(text) > _TITLED else ""
     return f"<td{_class(kind)}{title}>{escape(text)}</td>"
 

@@ -47,6 +47,14 @@ IDENTIFIERS = frozenset(
     }
 )
 _WHOLE_HEADERS = frozenset({"json", "private", "_unconverted"})
+_HIDING = re.compile(
+    r"\bcolumns\s*\(|\bunpivot\b|\bpivot\b|#\d|\bto_json\b|\brow\s*\(|\bstruct_pack\b"
+    r"|\bAS\s+\w+\s*\(|\b(?:instances|series|studies|volumes)\s+(?!where\b|join\b|using\b|on\b)\w+\s*\(",
+    re.IGNORECASE,
+).search
+"""Ways of SQL to give a column another name without naming it."""
+_AGGREGATES = r"count|sum|avg|mean|median|stddev\w*|var\w*|approx_count_distinct|quantile\w*"
+_ARGUMENT = r"(?:[^()]|\([^()]*\))*"
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -68,9 +76,21 @@ def is_identifier(name: str) -> bool:
 
 
 def masked_in_sql(text: str, columns: Iterable[str]) -> frozenset[str]:
-    """The columns of a SQL answer to mask: identifiers, and every renamed column if the text names one."""
-    names_one = any(is_identifier(word) for word in _WORD.findall(text)) or "*" in text
-    return frozenset(c for c in columns if is_identifier(c) or (names_one and not _is_keyword(c)))
+    """The columns of a SQL answer to mask: identifiers, and if the text names one, or may hide that it does,
+    every renamed column that is not plainly a count or another number made of many rows."""
+    hides_one = any(is_identifier(word) for word in _WORD.findall(text)) or _HIDING(text) is not None
+    return frozenset(
+        c for c in columns if is_identifier(c) or (hides_one and not _is_keyword(c) and not _is_made(c, text))
+    )
+
+
+def _is_made(column: str, text: str) -> bool:
+    """Whether a column is a number made of many rows: `count(*) AS n`, `avg(SliceThickness)`."""
+    name = re.escape(column)
+    made = rf"\b(?:{_AGGREGATES})\s*\({_ARGUMENT}\)\s+(?:AS\s+)?\"?{name}\b"
+    return re.match(rf"(?:{_AGGREGATES}|count_star)\(", column, re.IGNORECASE) is not None or (
+        len(re.findall(rf"\b{name}\b", text)) <= 3 and re.search(made, text, re.IGNORECASE) is not None
+    )
 
 
 def _is_keyword(name: str) -> bool:

@@ -9,11 +9,12 @@ import shutil
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from isocenter.client.display.cells import Preview
+from isocenter.client.display.cells import Preview, broken
 
 _WIDEST = 32
 _GAP = "  "
 _MORE = "…"
+_BAR = 20
 
 
 def table_text(preview: Preview, width: int | None = None) -> str:
@@ -48,16 +49,32 @@ def text_width(text: str) -> int:
 
 
 def _lines(preview: Preview, width: int) -> list[str]:
-    table = [list(preview.columns), *(list(map(_one_line, row)) for row in preview.texts())]
-    widths = [min(max(map(text_width, column)), _WIDEST) for column in zip(*table, strict=True)]
+    rows = [list(map(_one_line, row)) for row in preview.texts()]
+    heads = _headings(preview.columns, rows)
+    columns = zip(*heads, *rows, strict=True)
+    widths = [min(max(map(text_width, column)), _WIDEST) for column in columns]
     fit = _that_fit(widths, width)
     right = [name in preview.numeric for name in preview.columns]
     more = [_MORE] if fit < len(widths) else []
-    rule = [["─" * one for one in widths[:fit]] + more]
-    lines = [
-        [_fitted(text, widths[at], right[at]) for at, text in enumerate(row[:fit])] + more for row in table
+
+    def line(row: Sequence[str]) -> str:
+        return _GAP.join([*map(_fitted, row[:fit], widths, right), *more]).rstrip()
+
+    rule = _GAP.join(["─" * one for one in widths[:fit]] + more)
+    bars = ["█" * round(share * _BAR) for share in preview.shares()] or [""] * len(rows)
+    drawn = [f"{line(row)}{_GAP}{bar}".rstrip() for row, bar in zip(rows, bars, strict=True)]
+    return [*map(line, heads), rule, *drawn]
+
+
+def _headings(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The names in one or more lines: long ones are broken where what is below them is shorter."""
+    below = [max((text_width(row[at]) for row in rows), default=0) for at in range(len(columns))]
+    parts = [
+        [name] if text_width(name) <= room else broken(name)
+        for name, room in zip(columns, below, strict=True)
     ]
-    return [_GAP.join(cells).rstrip() for cells in [lines[0], *rule, *lines[1:]]]
+    deep = max(map(len, parts))
+    return [[([""] * (deep - len(p)) + p)[row] for p in parts] for row in range(deep)]
 
 
 def _that_fit(widths: Sequence[int], width: int) -> int:
@@ -74,6 +91,8 @@ def _that_fit(widths: Sequence[int], width: int) -> int:
 def _fitted(text: str, width: int, right: bool = False) -> str:
     """Cut or filled up to a width."""
     if text_width(text) > width:
+        if "/" in text and " " not in text:  # of a path the end tells most
+            return _MORE + text[-(width - 1) :]
         while text_width(text) > width - 1:
             text = text[:-1]
         text += _MORE
