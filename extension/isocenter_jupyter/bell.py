@@ -16,7 +16,7 @@ from typing import Any
 
 from isocenter.client.server_info import ServerInfo
 from isocenter.errors import IsocenterError, Unavailable
-from isocenter_jupyter.supervision import private_folder
+from isocenter_jupyter.supervision import make_private, private_folder
 
 VARIABLE = "ISOCENTER_JUPYTER"
 
@@ -36,7 +36,7 @@ class Bell:
 
     async def hang(self) -> None:
         """Listen, and let kernels and terminals that are started from now on know."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         self._sweep()
         before = os.umask(0o177)
         try:

@@ -82,7 +82,7 @@ class Isocenter(ExtensionApp):
         """Jupyter's loop runs: hang up the bell, and start the server if it is to be there from now on."""
         try:
             await self.bell.hang()
-        except OSError as error:
+        except (OSError, IsocenterError) as error:
             self.log.warning("Kernels cannot ask for the data server: %s", error)
         if self.autostart:
             self._starting = asyncio.create_task(self._autostart())

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -150,7 +151,7 @@ class Supervision:
         self._set("starting")
         began = time.monotonic()
         try:
-            await asyncio.to_thread(self._socket.parent.mkdir, 0o700, True, True)
+            await asyncio.to_thread(make_private, self._socket.parent)
             await asyncio.to_thread(self._process.start)
             self.info = await self._process.ready()
         except (IsocenterError, OSError) as error:
@@ -232,6 +233,18 @@ def private_folder() -> Path:
     if told is not None and len(os.fsencode(told)) + len("/") + _LONGEST_NAME <= _LONGEST_SOCKET:
         return told
     return Path(tempfile.gettempdir(), f"isocenter-{os.getuid()}")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for sockets.
+
+    Raises:
+        Unavailable: somebody else has made it, who might listen in our place.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    told = folder.lstat()
+    if not stat.S_ISDIR(told.st_mode) or told.st_uid != os.getuid() or told.st_mode & 0o022:
+        raise Unavailable(f"{folder} is not this user's own", hint="set XDG_RUNTIME_DIR to a folder that is")
 
 
 def socket_of(data: Path) -> Path:

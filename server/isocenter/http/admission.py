@@ -9,15 +9,20 @@ shows the secret of this start, which only the owner can read, is past all that.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import unquote
 
 from tornado.httputil import HTTPServerRequest
 
 from isocenter.errors import Forbidden
 from isocenter.http.addresses import cross_site, forwarded, from_this_machine, names_this_machine
-from isocenter.security import LOCAL, Identity, Tokens
+from isocenter.security import LOCAL, Identity, Role, Tokens
 
 _MAKE_ONE = "`isocenter token create` makes one"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+USER = "X-Isocenter-User"
+"""Whom a proxy of ours has let in; percent-encoded."""
+_LONGEST_NAME = 200
 
 
 def identify(request: HTTPServerRequest, tokens: Tokens, origins: Iterable[str]) -> Identity:
@@ -36,13 +41,20 @@ def identify(request: HTTPServerRequest, tokens: Tokens, origins: Iterable[str])
     identity = tokens.identify(secret or None)
     if identity is LOCAL and not secret:
         _this_machine_only(request, tuple(origins))
-    return identity
+    return _on_behalf(request, identity) if secret else identity
+
+
+def _on_behalf(request: HTTPServerRequest, identity: Identity) -> Identity:
+    """An administrator's proxy (Jupyter's) says for whom it asks. That is a name, and gives no right."""
+    told = unquote(request.headers.get(USER) or "").strip()
+    named = bool(told) and told.isprintable() and len(told) <= _LONGEST_NAME
+    return replace(identity, name=told) if named and identity.role is Role.ADMIN else identity
 
 
 def bearer(request: HTTPServerRequest) -> str:
-    """The bearer token that a request shows (RFC 6750); empty when it shows none."""
+    """The bearer token that a request shows (RFC 6750; or `token …`, as of JupyterHub); empty if none."""
     scheme, _, told = (request.headers.get("Authorization") or "").partition(" ")
-    return told.strip() if scheme.lower() == "bearer" else ""
+    return told.strip() if scheme.lower() in ("bearer", "token") else ""
 
 
 def _this_machine_only(request: HTTPServerRequest, origins: tuple[str, ...]) -> None:
