@@ -67,7 +67,7 @@ def serve(settings: Settings, life: Life = Life()) -> None:
             settings,
             sockets,
             worker=functools.partial(worker, local=digest_of(secret)),
-            keeper=keeper,
+            keeper=functools.partial(keeper, prepare=in_job_process),
             on_ready=ready,
             on_lost=metrics.forget_process,
             is_orphan=parent.is_gone if life.with_parent else lambda: False,
@@ -86,6 +86,20 @@ def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: byt
     Child(pipe).run(functools.partial(_services, settings, sockets, local))
 
 
+def register() -> None:
+    """Make every kind of job known in this process; all processes of a server run it."""
+    from isocenter.jobs import compacting, kinds, verifying, zipping
+
+    for kind in (verifying.VERIFY, zipping.ARCHIVE, compacting.COMPACT):
+        kinds.register(kind)
+
+
+def in_job_process() -> None:
+    """Set up a process that runs a job."""
+    log_to_standard_error()
+    register()
+
+
 @contextlib.asynccontextmanager
 async def _services(settings: Settings, sockets: Sockets, local: bytes) -> AsyncIterator[None]:
     """Everything that a worker offers, from open to drained."""
@@ -95,7 +109,9 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
     from isocenter.dimse.server import DimseServer
     from isocenter.http.application import make_application, make_server
     from isocenter.http.context import Context
+    from isocenter.jobs import Jobs
 
+    register()
     async with contextlib.AsyncExitStack() as stack:
         archive = Archive.open(settings)
         stack.callback(archive.close)
@@ -108,7 +124,13 @@ async def _services(settings: Settings, sockets: Sockets, local: bytes) -> Async
         hub = HubUsers(settings.jupyterhub) if settings.jupyterhub else None
         tokens = Tokens(state, local=local, hub=hub)
         context = Context(
-            archive, settings, tokens, pool=pool, scratch=scratch, dicom_port=sockets.dicom_port
+            archive,
+            settings,
+            tokens,
+            pool=pool,
+            scratch=scratch,
+            dicom_port=sockets.dicom_port,
+            jobs=Jobs(state),
         )
         stack.callback(context.close)
         http = make_server(

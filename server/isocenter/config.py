@@ -206,6 +206,15 @@ class CacheSettings(_Part):
     )
 
 
+class JobsSettings(_Part):
+    """Work that outlives a request."""
+
+    at_once: int = Field(2, ge=1, le=64, description="jobs that run at the same time, each in a process")
+    kept: float = Field(
+        7 * 86_400.0, ge=0, description="how long a job that is over, and what it made, can be asked for"
+    )
+
+
 class QuerySettings(_Part):
     """Limits of research queries."""
 
@@ -233,6 +242,7 @@ class Settings(BaseSettings):
     catalog: CatalogSettings = CatalogSettings()
     cache: CacheSettings = CacheSettings()
     query: QuerySettings = QuerySettings()
+    jobs: JobsSettings = JobsSettings()
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict, description="datasets besides `main`")
     peers: dict[str, PeerSettings] = Field(default_factory=dict, description="remote nodes by AE title")
     jupyterhub: JupyterHubSettings | None = None

@@ -23,6 +23,7 @@ from isocenter.archive import Archive, Dataset
 from isocenter.child import Child
 from isocenter.config import Settings
 from isocenter.errors import IsocenterError
+from isocenter.jobs.executor import Runner
 from isocenter.objects import derived
 from isocenter.supervisor import Sockets
 from isocenter.worklist.workitems import Worklist
@@ -37,19 +38,33 @@ COMPACT, UPKEEP = 60.0, 600.0
 log = logging.getLogger("isocenter.keeper")
 
 
-def keeper(settings: Settings, sockets: Sockets, pipe: Connection) -> None:
-    """The keeper process."""
-    sockets.close()  # it listens on none
-    Child(pipe).run(functools.partial(_service, settings))
+def keeper(
+    settings: Settings, sockets: Sockets, pipe: Connection, *, prepare: Callable[[], None] | None = None
+) -> None:
+    """The keeper process.
+
+    Args:
+        settings: all of them.
+        sockets: of the server; it listens on none.
+        pipe: to the supervisor.
+        prepare: sets up a process that runs a job; without it none is run.
+    """
+    sockets.close()
+    Child(pipe).run(functools.partial(_service, settings, prepare))
 
 
 @contextlib.asynccontextmanager
-async def _service(settings: Settings) -> AsyncIterator[None]:
+async def _service(settings: Settings, prepare: Callable[[], None] | None) -> AsyncIterator[None]:
     archive = Archive.open(settings)
     work = asyncio.create_task(Keeper(archive).run())
+    runner = Runner(settings, prepare) if prepare is not None else None
     try:
+        if runner is not None:
+            runner.start()
         yield
     finally:
+        if runner is not None:
+            await asyncio.to_thread(runner.stop)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work

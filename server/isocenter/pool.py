@@ -94,7 +94,7 @@ class ProcessPool:
 
     def _new(self) -> ProcessPoolExecutor:
         spawn = multiprocessing.get_context("spawn")
-        made = ProcessPoolExecutor(1, mp_context=spawn, initializer=_end_with_parent)
+        made = ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent)
         self._made.add(made)
         return made
 
@@ -116,8 +116,8 @@ class ProcessPool:
             self._made.pop().shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """In a process of the pool: end when the server process is killed, which tells its pool nothing."""
+def end_with_parent() -> None:
+    """In a process of a pool: end when the server process is killed, which tells its pool nothing."""
     parent = multiprocessing.parent_process()
     if parent is not None:
 

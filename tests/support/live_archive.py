@@ -12,9 +12,11 @@ from data_sets import data_set, part10
 from live_http import LiveHttp
 
 from isocenter import dicomweb, explorer, rest
+from isocenter.app import register
 from isocenter.archive import Archive, Dataset
 from isocenter.config import Settings
 from isocenter.http.context import Context
+from isocenter.jobs import Jobs
 from isocenter.security import Tokens
 from isocenter.state import open_state
 
@@ -68,7 +70,8 @@ def serving(data: Path) -> Iterator[Callable[..., LiveArchive]]:
             archive = stack.enter_context(Archive.open(chosen))
             state = open_state(chosen.data)
             stack.callback(state.close)
-            context = Context(archive, chosen, Tokens(state))
+            register()
+            context = Context(archive, chosen, Tokens(state), jobs=Jobs(state))
             return stack.enter_context(
                 LiveArchive(context, [*dicomweb.routes, *rest.routes, *explorer.routes])
             )

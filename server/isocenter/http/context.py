@@ -16,6 +16,7 @@ from isocenter.security import Tokens
 
 if TYPE_CHECKING:
     from isocenter.archive import Archive
+    from isocenter.jobs import Jobs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Context:
         pool: where CPU-bound work runs; the long threads when None.
         scratch: folder for converted objects on their way; `run/scratch` in the data folder when None.
         dicom_port: the port that DICOM really listens on; the one of the settings when None.
+        jobs: of the server; it takes none when None.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Context:
         pool: ProcessPool | None = None,
         scratch: Path | None = None,
         dicom_port: int | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.archive = archive
         self.settings = settings
         self.tokens = tokens
+        self.jobs = jobs
         self.dicom_port = settings.dicom.port if dicom_port is None else dicom_port
         self._short = ThreadPoolExecutor(_SHORT_THREADS, thread_name_prefix="http-short")
         self._long = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="http-long")

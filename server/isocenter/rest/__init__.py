@@ -1,6 +1,6 @@
 """The automation API at `/api` (row 8)."""
 
-from isocenter.rest import changes, cohorts, datasets, system, table_summaries, tables
+from isocenter.rest import changes, cohorts, datasets, jobs, system, table_summaries, tables
 
 routes = [
     *system.routes,
@@ -9,4 +9,5 @@ routes = [
     *datasets.routes,
     *changes.routes,
     *cohorts.routes,
+    *jobs.routes,
 ]

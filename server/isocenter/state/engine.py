@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,10 @@ def open_state(data: Path) -> State:
     path = data / "state.db"
     try:
         data.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # Never opened by us when it is there: closing it would end every lock that this process has on it
+        # (POSIX), and another process could take the log away from below an open connection.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         _prepare(path)
     except (OSError, sqlite3.Error) as error:
         raise Unavailable(

@@ -1,0 +1,153 @@
+"""The job `archive`: stored objects as one zip to be downloaded, as they are stored.
+
+What to put in is told by UIDs of any level, by a predicate, or by the members of a frozen cohort. Stored, not
+deflated: pixels hardly deflate. Not here: zips that are made while they are sent (DICOMweb).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from isocenter.archive import Dataset
+from isocenter.archive.file_names import FileNames
+from isocenter.catalog.members import unpack
+from isocenter.dicom.fileset import FILE_NAME, Directory
+from isocenter.dicom.header import read_header
+from isocenter.dicom.levels import Level
+from isocenter.dicom.predicate import Equal, OneOf, from_json
+from isocenter.errors import NotFound
+from isocenter.index import cohorts
+from isocenter.index.records import StoredInstance
+from isocenter.jobs.job import Outcome
+from isocenter.jobs.kinds import Kind
+from isocenter.jobs.run import Run
+
+_AT_ONCE = 500
+_PIECE = 1024 * 1024
+_TOLD = 100
+_FILE = "archive"
+
+
+def _archive(run: Run) -> Outcome:
+    """Look what there is, then write it: the total is known before the first byte."""
+    dataset = run.archive.datasets.get(run.job.dataset)
+    if dataset is None:
+        raise NotFound(f"There is no dataset {run.job.dataset!r} any more")
+    run.tell("looking up", 0, 0)
+    missing: list[str] = []
+    found = list(_instances(dataset, run, missing))
+    if not found:
+        raise NotFound("There is nothing to put into the zip", hint="was it deleted meanwhile?")
+    total = sum(one.size for one in found)
+    target = run.folder / _FILE
+    part = target.with_suffix(".part")
+    _Zip(run, dataset, part, total).write(found)
+    part.replace(target)
+    result: dict[str, Any] = {"instances": len(found), "size": total, "missing": len(missing)}
+    if missing:
+        result["first_missing"] = missing[:_TOLD]
+    return Outcome(result, _FILE, "application/zip")
+
+
+def _instances(dataset: Dataset, run: Run, missing: list[str]) -> Iterator[StoredInstance]:
+    told = run.parameters
+    if "members" in told:
+        yield from _members(dataset, told["members"], missing)
+    elif "uids" in told:
+        for uid in told["uids"]:
+            run.check()
+            found = _below(dataset, uid)
+            missing += [] if found else [uid]
+            yield from found
+    else:
+        yield from dataset.instances(from_json(told.get("where")))
+
+
+def _members(dataset: Dataset, members: str, missing: list[str]) -> Iterator[StoredInstance]:
+    with dataset.index.database.read() as session:
+        parts = list(cohorts.parts(session, members))
+    for part in parts:
+        uids = iter(unpack(part).column("SOPInstanceUID").to_pylist())
+        while some := tuple(islice(uids, _AT_ONCE)):
+            found = dataset.instances(OneOf(("SOPInstanceUID",), some))
+            there = {one.SOPInstanceUID for one in found}
+            missing += [uid for uid in some if uid not in there]
+            yield from found
+
+
+def _below(dataset: Dataset, uid: str) -> list[StoredInstance]:
+    """The instances of a study, series or instance."""
+    for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
+        found = dataset.instances(Equal((level.unique_key,), uid))
+        if found:
+            return found
+    return []
+
+
+class _Zip:
+    """The zip while it is written.
+
+    Args:
+        run: is told.
+        dataset: of the instances.
+        path: of the file.
+        total: bytes that go in.
+    """
+
+    def __init__(self, run: Run, dataset: Dataset, path: Path, total: int) -> None:
+        self._run, self._dataset, self._path, self._total = run, dataset, path, total
+        media = bool(run.parameters.get("media"))
+        self._names = FileNames(short=media)
+        self._directory = Directory() if media else None
+        self._done = 0
+
+    def write(self, instances: list[StoredInstance]) -> None:
+        """Write them all, durably."""
+        with self._path.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+                for number, instance in enumerate(instances, 1):
+                    self._add(archive, instance)
+                    self._run.tell(f"{number} of {len(instances)} files", self._done, self._total)
+                if self._directory is not None:
+                    archive.writestr(_info(FILE_NAME, time.time()), self._directory.to_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _add(self, archive: zipfile.ZipFile, instance: StoredInstance) -> None:
+        path = self._names.of(instance)
+        info = _info("/".join(path), instance.received / 1e6)
+        info.file_size = instance.size
+        with self._dataset.open(instance) as source:
+            if self._directory is not None:
+                self._directory.add(
+                    read_header(source),
+                    path,
+                    sop_class=instance.SOPClassUID,
+                    sop_instance=instance.SOPInstanceUID,
+                    transfer_syntax=instance.transfer_syntax,
+                )
+                source.seek(0)
+            with archive.open(info, "w", force_zip64=instance.size > 0x7FFFFFFF) as entry:
+                while piece := source.read(_PIECE):
+                    entry.write(piece)
+                    self._done += len(piece)
+                    self._run.check()
+
+
+def _info(name: str, seconds: float) -> zipfile.ZipInfo:
+    when = time.gmtime(max(seconds, 315532800.0))  # zip knows no time before 1980
+    return zipfile.ZipInfo(name, date_time=when[:6])
+
+
+ARCHIVE = Kind(
+    "archive",
+    "Objects of studies, series, instances or a cohort as one zip",
+    _archive,
+    {"uids": list, "where": dict, "cohort": str, "members": str, "media": bool, "filename": str},
+)
