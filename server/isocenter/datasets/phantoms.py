@@ -1,4 +1,5 @@
-"""Generated studies of a person who never lived: a head CT with its dose report, a dental CBCT, a panoramic.
+"""Generated studies of a person who never lived: a head CT with its dose report and what a treatment planning
+adds to it (`planning`), a dental CBCT, a panoramic.
 
 Whole, valid objects of PS3.3 (CT Image A.3, Digital X-Ray Image A.26, X-Ray Radiation Dose SR A.35.8) with
 plausible geometry and pixel values, for demonstrations, teaching and tests. The same seed gives the same
@@ -23,7 +24,7 @@ from pydicom.uid import (
     XRayRadiationDoseSRStorage,
 )
 
-from isocenter.datasets import dose_reports
+from isocenter.datasets import dose_reports, planning
 
 Pixels = NDArray[np.int16]
 
@@ -46,10 +47,12 @@ class Subject:
 
 
 def demonstration(subject: Subject | None = None, *, slices: int = 40, size: int = 512) -> Iterator[Dataset]:
-    """All objects of the demonstration set: CT, its dose report, CBCT and panoramic."""
+    """All objects of the demonstration set: CT, dose report, SEG, RTSTRUCT and RTDOSE, CBCT, panoramic."""
     subject = subject or Subject()
-    yield from ct(subject, slices=slices, size=size)
+    images = list(ct(subject, slices=slices, size=size))
+    yield from images
     yield dose_report(subject)
+    yield from planning.planned(images, lambda *parts: subject.uid("ct", "planning", *parts))
     yield from cbct(subject, slices=max(slices // 2, 1), size=size // 2)
     yield panoramic(subject, rows=size, columns=size * 2)
 

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from isocenter.datasets import phantoms
+from isocenter.datasets import phantoms, planning
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +18,11 @@ def objects() -> list[Dataset]:
     return list(phantoms.demonstration(slices=4, size=64))
 
 
-def test_the_demonstration_has_ct_dose_report_cbct_and_panoramic(objects: list[Dataset]) -> None:
-    assert [o.Modality for o in objects] == ["CT"] * 4 + ["SR"] + ["CT"] * 2 + ["PX"]
+def test_the_demonstration_has_ct_with_its_planning_and_dose_report_cbct_and_panoramic(
+    objects: list[Dataset],
+) -> None:
+    planning = ["SEG", "RTSTRUCT", "RTDOSE"]
+    assert [o.Modality for o in objects] == ["CT"] * 4 + ["SR", *planning] + ["CT"] * 2 + ["PX"]
     assert len({o.SOPInstanceUID for o in objects}) == len(objects)
     assert len({o.StudyInstanceUID for o in objects}) == 3
     assert objects[4].StudyInstanceUID == objects[0].StudyInstanceUID
@@ -51,6 +54,26 @@ def test_the_dose_report_tells_the_dose(objects: list[Dataset]) -> None:
     text = str(pydicom.dcmread(_saved(objects[4])))
     assert "Mean CTDIvol" in text
     assert "850" in text
+
+
+def test_segmentation_structures_and_dose_refer_to_the_ct(objects: list[Dataset]) -> None:
+    ct = objects[0]
+    segmentation, structures, dose = objects[5:8]
+    assert {o.StudyInstanceUID for o in (segmentation, structures, dose)} == {ct.StudyInstanceUID}
+    assert segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID == ct.SeriesInstanceUID
+    assert structures.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID == ct.FrameOfReferenceUID
+    assert dose.FrameOfReferenceUID == ct.FrameOfReferenceUID
+
+
+def test_the_highest_dose_is_in_the_target(objects: list[Dataset]) -> None:
+    dose = objects[7]
+    values = dose.pixel_array * float(dose.DoseGridScaling)
+    _, row, column = np.unravel_index(values.argmax(), values.shape)
+    x, y, _ = (float(value) for value in dose.ImagePositionPatient)
+    assert values.max() == pytest.approx(planning.PRESCRIBED, abs=0.5)
+    assert (x + column * planning.DOSE_STEP, y + row * planning.DOSE_STEP) == pytest.approx(
+        planning.TARGET, abs=planning.DOSE_STEP
+    )
 
 
 @pytest.mark.skipif(
