@@ -15,7 +15,7 @@ from isocenter.client.frame import Frame
 from isocenter.client.sql import SqlTable
 from isocenter.client.suggesting import no_attribute
 from isocenter.dicom.levels import Level
-from isocenter.errors import InvalidQuery, IsocenterError
+from isocenter.errors import BadRequest, InvalidQuery, IsocenterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,8 +169,17 @@ class Archive:
         *,
         progress: bool | Callable[[int, int], None] = True,
         connections: int = 4,
+        like: object = None,
+        segments: object = None,
+        **how: Any,
     ) -> StoreReport:
         """Store DICOM objects: a folder, a file, a zip, pydicom data sets, bytes, or a list of these.
+
+        ::
+
+            archive.store("folder")
+            archive.store(smoothed, like=series, description="Gaussian, 2 mm")
+            archive.store(mask, like=series, segments=["liver", "spleen"])
 
         Files of a folder that are no DICOM objects are left out and listed, and so are folders that cannot be
         read and links to folders. A file that the server refuses, or a data set that cannot be encoded, does
@@ -180,16 +189,29 @@ class Archive:
             source: what to store. An iterator, of data sets say, is read as far as they are sent.
             progress: show it, or a function called with bytes sent and bytes in all.
             connections: uploads at the same time.
+            like: of an array (or a changed volume, which knows it): the series, instance, volume or data sets
+                that it lies on, slice by slice. It is stored as a derived series of the same kind.
+            segments: of an array that is a mask: what it segments. It is stored as a DICOM segmentation.
+            how: of an array: `description`, `units`, and `frames="multi"` for one parametric map, in which
+                floating-point values are exact; of a mask: `description`, `algorithm`, `kind`.
 
         Returns:
             A report: `report.stored`, `report.failed`, `report.skipped`, shown as a table.
 
         Raises:
             NotFound: there is no such file.
+            BadRequest: the array does not fit the images; it says what would.
             IsocenterError: the server cannot be reached or refuses all storing (credentials, rights).
         """
         from isocenter.client.store import store
 
+        is_array = hasattr(source, "__array__") and not hasattr(source, "save_as")  # data sets have both
+        if is_array or like is not None:
+            from isocenter.client.arrays import objects_of
+
+            source = objects_of(self, source, like, segments, **how)
+        elif segments is not None or how:
+            raise BadRequest("These are said of arrays only", hint="archive.store(array, like=series, …)")
         return store(self, source, progress=progress, connections=connections)
 
     def changes(self, since: int | Change | Literal["now"] = 0, *, follow: bool = False) -> Changes:

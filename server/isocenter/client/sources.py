@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from isocenter.dicom.uids import (
@@ -41,6 +41,9 @@ with contextlib.suppress(ImportError):  # a Python built without it opens no suc
 
     _DAMAGE = (*_DAMAGE, LZMAError)
 _HEAD = 4096
+_ZIP = b"PK\x03\x04"
+# What a zip may unpack to: so much, or so many times its size. Phantoms of one value pack 1:1000.
+_UNPACKED, _RATIO = 4 << 30, 200
 _SYNTAXES: dict[object, str] = {(True, True): IMPLICIT_LITTLE_ENDIAN, (False, False): EXPLICIT_BIG_ENDIAN}
 
 
@@ -105,7 +108,9 @@ def _path(path: Path) -> Iterator[Upload]:
     elif path.is_file():
         yield from _file(path, chosen=True)
     else:
-        raise NotFound(f"There is no file or folder {path}")
+        windows = os.sep == "/" and PureWindowsPath(path).drive and "\\" in str(path)
+        hint = "this machine has no such paths; under WSL a drive is at /mnt/c" if windows else ""
+        raise NotFound(f"There is no file or folder {path}", hint=hint)
 
 
 def _folder(path: Path) -> Iterator[Upload]:
@@ -144,7 +149,7 @@ def _file(path: Path, *, chosen: bool) -> Iterator[Upload]:
     except OSError as error:
         yield _left_out(path, error.strerror or "cannot be read")
         return
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         yield from _zip(path, chosen=chosen)
         return
     reason = "" if chosen and size else _not_dicom(path.name, head)
@@ -154,9 +159,11 @@ def _file(path: Path, *, chosen: bool) -> Iterator[Upload]:
 def _zip(path: Path, *, chosen: bool) -> Iterator[Upload]:
     try:
         with _unpacking(), zipfile.ZipFile(path) as archive:
+            left = max(_UNPACKED, _RATIO * path.stat().st_size)
             for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
                 if not entry.is_dir():
-                    yield _entry(path, archive, entry)
+                    left -= entry.file_size
+                    yield _entry(path, archive, entry, bomb=left < 0)
     except OSError as error:
         if chosen:
             raise BadRequest(f"{path} is a damaged zip", hint=str(error)) from None
@@ -172,25 +179,28 @@ def _unpacking() -> Iterator[None]:
         raise OSError(str(error) or type(error).__name__) from error
 
 
-def _entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Upload:
+def _entry(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, *, bomb: bool) -> Upload:
     name = f"{path}/{entry.filename}"
+    if bomb:
+        return _left_out(name, "the zip unpacks to far more than it is: unpack it yourself to store it")
     try:
         with _unpacking(), archive.open(entry) as file:
             head = file.read(_HEAD)
     except OSError as error:
         return _left_out(name, f"cannot be unpacked: {error}")
-    reason = _not_dicom(Path(entry.filename).name, head)
-    return Upload(name, entry.file_size, lambda: _Entry(path, entry.filename), sop_instance_of(head), reason)
+    zipped = head.startswith(_ZIP)
+    reason = "a zip within a zip" if zipped else _not_dicom(Path(entry.filename).name, head)
+    return Upload(name, entry.file_size, lambda: _Entry(path, entry), sop_instance_of(head), reason)
 
 
 class _Entry:
     """A member of a zip, with a file of its own: threads do not share a ZipFile."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, entry: zipfile.ZipInfo) -> None:
         with _unpacking():
             self._archive = zipfile.ZipFile(path)
             try:
-                self._file = self._archive.open(name)
+                self._file = self._archive.open(entry)  # two members may have one name
             except BaseException:
                 self._archive.close()
                 raise
@@ -211,7 +221,14 @@ def _bytes(name: str, data: bytes) -> Upload:
 def _stream(source: Any) -> Upload:
     """An open file still to be read."""
     name = str(getattr(source, "name", "stream"))
-    return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, source.read()))
+
+    def read() -> Upload:
+        told = source.read()
+        if not isinstance(told, (bytes, bytearray, memoryview)):
+            raise BadRequest("it was opened as text", hint="open(path, 'rb')")
+        return _bytes(name, bytes(told))
+
+    return Upload(name, 0, io.BytesIO, encode=read)
 
 
 def _data_set(dataset: object) -> Upload:

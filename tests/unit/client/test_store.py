@@ -312,3 +312,49 @@ def test_uploads_come_in_a_stable_order(folder):
     names = [upload.name for upload in uploads(folder)]
     assert names == [upload.name for upload in uploads(folder)]
     assert not any(".hidden" in name for name in names)
+
+
+def test_a_zip_within_a_zip_is_left_out(archive, folder, tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as target:
+        target.write(folder / "deep" / "0.dcm", "0.dcm")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as target:
+        target.writestr("inner.zip", inner.getvalue())
+        target.write(folder / "deep" / "1.dcm", "1.dcm")
+    report = archive.store(tmp_path / "outer.zip", progress=False)
+    assert outcomes(report) == {"inner.zip": "skipped", "1.dcm": "stored"}
+    assert report.skipped[0].reason == "a zip within a zip"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_members_of_a_zip_of_one_name_are_both_stored(archive, server, folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as target:
+        for n in range(2):
+            target.write(folder / "deep" / f"{n}.dcm", "IM001")
+    assert len(archive.store(tmp_path / "packed.zip", progress=False).stored) == 2
+    assert set(server.stored) == {"1.2.0", "1.2.1"}
+
+
+def test_a_zip_bomb_does_not_go_off(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr("isocenter.client.sources._UNPACKED", 1_000_000)
+    dataset = made("1.2.90")
+    dataset.add_new("PixelData", "OB", bytes(900_000))
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as target:
+        for name in "abc":
+            target.writestr(name, buffer.getvalue())
+    report = archive.store(tmp_path / "bomb.zip", progress=False)
+    assert list(outcomes(report).values()) == ["stored", "skipped", "skipped"]
+    assert "unpack it yourself" in report.skipped[0].reason
+
+
+def test_what_is_no_path_here_or_opened_as_text_says_so(archive, folder, tmp_path):
+    with pytest.raises(NotFound, match="WSL"):
+        archive.store("C:\\studies\\ct", progress=False)
+    (tmp_path / "text").write_text("a")
+    with open(tmp_path / "text") as text:
+        report = archive.store(text, progress=False)
+    assert "'rb'" in report.failed[0].reason
+    with open(folder / "deep" / "0.dcm", "rb") as file:
+        assert archive.store([file, folder / "deep" / "1.dcm"], progress=False).stored[0].name == file.name
