@@ -6,6 +6,10 @@ __version__ = "0.1.0"
 
 _WIDGETS = {
     "CohortTable": "isocenter_jupyter.widgets.cohort",
+    "DatasetReset": "isocenter_jupyter.widgets.reset",
+    "DeidReview": "isocenter_jupyter.widgets.review",
+    "DoseChart": "isocenter_jupyter.widgets.dose",
+    "JobProgress": "isocenter_jupyter.widgets.job",
     "TagBrowser": "isocenter_jupyter.widgets.tags",
 }
 
