@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from isocenter.client.archive import Archive
+    from isocenter.client.resource import Resource
     from isocenter.client.transport import Response
 
 Json = dict[str, dict[str, Any]]
@@ -42,7 +43,7 @@ class DicomwebClient:
     stow_url_prefix: str | None = None
     delete_url_prefix: str | None = None
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive | Resource) -> None:
         self._transport = archive.transport
         self._root = dicomweb_root(archive.dataset_name)
         self.base_url = self._transport.url + self._root
@@ -354,7 +355,7 @@ class DicomwebClient:
             return response.readall()
 
     def _delete(self, path: str, parameters: Parameters) -> None:
-        self._transport.request("DELETE", self._target(path, parameters)).close()
+        self._transport.request("DELETE", self._target(path, parameters)).finish()
 
 
 def _body(datasets: Sequence[Dataset], boundary: str) -> Iterator[bytes]:

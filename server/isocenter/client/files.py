@@ -82,8 +82,9 @@ class RemoteFile(io.BufferedIOBase):
         block: int = BLOCK,
         memory: int = MEMORY,
     ) -> None:
-        self.transport, self.path, self.accept, self.block = transport, path, accept, block
-        self._most = max(memory // block, 2)
+        self.transport, self.path, self.accept = transport, path, accept
+        self.block = min(max(block, 1), _AHEAD)
+        self._most = max(memory // self.block, 2)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._lock = Lock()
         self._position = self._after = 0
@@ -175,14 +176,15 @@ class RemoteFile(io.BufferedIOBase):
         wanted = at
         while wanted < last and wanted + 1 not in self._blocks:
             wanted += 1
-        self._ahead = min(self._ahead * 2, _AHEAD // self.block) if at == self._after and at else 1
-        ahead = min(self._ahead, self._most // 2)
+        self._ahead = self._ahead * 2 if at == self._after and at else 1
+        ahead = self._ahead = min(self._ahead, self._most // 2, _AHEAD // self.block)
         return self._fetch(at, max(wanted - at + 1, ahead))[: last - at + 1]
 
     def _fetch(self, first: int, count: int) -> list[bytes]:
         """Blocks from the server, of which as many as fit are kept."""
         start = first * self.block
-        data = patiently(lambda: self._range(start, start + min(count * self.block, _AHEAD)))
+        size = min(count, _AHEAD // self.block) * self.block
+        data = patiently(lambda: self._range(start, start + size))
         blocks = [data[at : at + self.block] for at in range(0, len(data), self.block)]
         for number, one in enumerate(blocks[-self._most :], first + max(len(blocks) - self._most, 0)):
             self._blocks[number] = one

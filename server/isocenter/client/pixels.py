@@ -121,17 +121,25 @@ def plain(values: Array, stored: Stored) -> Array:
 
 
 def meant(values: Array, meaning: Meaning, dtype: Any) -> Array:
-    """What stored values mean."""
+    """What stored values mean, as `dtype`; what a whole-number type cannot hold is cut to its range."""
     if meaning.table:
         table = np.asarray(meaning.table)
-        return table[np.clip(values.astype(np.int64) - meaning.first, 0, len(table) - 1)].astype(dtype)
+        return _cut(table[np.clip(values.astype(np.int64) - meaning.first, 0, len(table) - 1)], dtype)
     if (meaning.slope, meaning.intercept) == (1.0, 0.0):
-        return values.astype(dtype, copy=False)
-    exact = np.result_type(dtype, np.int64 if np.issubdtype(dtype, np.integer) else np.float32)
-    made = values.astype(exact)
-    made *= exact.type(meaning.slope)
-    made += exact.type(meaning.intercept)
-    return made.astype(dtype, copy=False)
+        return _cut(values, dtype)
+    if np.issubdtype(dtype, np.integer) and _whole(meaning) and values.dtype.kind != "f":
+        return _cut(values.astype(np.int64) * int(meaning.slope) + int(meaning.intercept), dtype)
+    exact = np.float64 if np.issubdtype(dtype, np.integer) else np.dtype(dtype).type
+    return _cut(values.astype(exact) * exact(meaning.slope) + exact(meaning.intercept), dtype)
+
+
+def _cut(values: Array, dtype: Any) -> Array:
+    kind = np.dtype(dtype)
+    if kind.kind in "iu" and not np.can_cast(values.dtype, kind):
+        limits = np.iinfo(kind)
+        whole = np.rint(values) if values.dtype.kind == "f" else values
+        return np.clip(whole, limits.min, limits.max).astype(kind)
+    return values.astype(kind, copy=False)
 
 
 def _fitting(slices: Sequence[Slice]) -> Any:

@@ -105,7 +105,7 @@ class Resource(Contents):
             count = self.instances.count()
             told = f"This would delete {count} instance{'s' if count != 1 else ''}"
             raise BadRequest(told, hint="delete(confirm=True) does it")
-        self.transport.request("DELETE", self.path).close()
+        self.transport.request("DELETE", self.path).finish()
 
     def _below(self, level: Level) -> Frame:
         return Frame(self.transport, self.dataset_name, level, self.predicate).sort(*ORDER[level])

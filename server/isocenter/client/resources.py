@@ -118,7 +118,8 @@ class Image(Resource):
                 orientations or sizes): `error`; `keep` all, at a mean spacing; `largest` even part.
             values: `modality` (after rescale or modality table: HU, BQML, Gy), `stored`, or `real_world`
                 (the first Real World Value Mapping).
-            dtype: of the array; None: whole numbers where the values are, else float32.
+            dtype: of the array; None: whole numbers where the values are, else float32. What a type of whole
+                numbers cannot hold is rounded, and cut to its range.
             connections: requests at the same time.
             progress: shown, or a function called with bytes done and bytes in all.
             chosen: attributes to choose slices by, where a series is of several volumes: `EchoTime=20`.

@@ -67,10 +67,14 @@ class Selection:
             raise BadRequest("These instances are of another archive", hint="ask that archive for them")
 
     def _of_frame(self, frame: Frame) -> Iterator[Row]:
+        if frame.level is Level.PATIENT:  # PatientID alone does not say which: it has issuers, or is empty
+            for patient in frame:
+                yield from self._of_frame(replace(patient.instances, cohort=frame.cohort))
+            return
         if frame.level is not Level.INSTANCE:
             keys = iter(frame.uids())
             while some := list(islice(keys, _AT_ONCE // 10)):
-                yield from self._below(frame.level, some)
+                yield from self._below(frame.level, some, frame.cohort)
             return
         if not frame.order and frame.limit is None and not frame.offset:
             frame = frame.sort(*_ORDER)
@@ -112,9 +116,9 @@ class Selection:
         for uid in uids:
             yield from found[uid]
 
-    def _below(self, level: Level, uids: list[str]) -> Iterator[Row]:
-        """The instances of these things, in the order of the list."""
-        frame = Frame(self.transport, self.dataset, Level.INSTANCE)
+    def _below(self, level: Level, uids: list[str], cohort: str | None = None) -> Iterator[Row]:
+        """The instances of these things, in the order of the list; with a cohort, only its members."""
+        frame = Frame(self.transport, self.dataset, Level.INSTANCE, cohort=cohort)
         frame = replace(frame, predicate=OneOf((level.unique_key,), tuple(uids)))
         place = {uid: number for number, uid in enumerate(uids)}
         rows = frame.sort(*_ORDER).select(*self._columns).rows()

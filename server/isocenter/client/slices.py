@@ -173,7 +173,7 @@ def _stored(module: Module, uid: str) -> Stored:
     if not rows or not columns or not bits_allocated:
         hint = "choose a series of images: archive.series.where(Modality='CT')"
         raise BadRequest(f"Instance {uid} has no pixels", hint=hint)
-    if samples != 1:
+    if samples != 1 or one(module, "00280004") == "PALETTE COLOR":
         raise BadRequest(f"Instance {uid} is a colour image", hint="read it: instance.dataset().pixel_array")
     if "7FE00008" in module or "7FE00009" in module:
         return Stored(rows, columns, "<f4" if "7FE00008" in module else "<f8")
@@ -216,7 +216,9 @@ def _real_world(module: Module, frame: int) -> Meaning:
     units = str(one(one(item, "004008EA") or {}, "00080100") or "")
     if table := every(item, "00409212"):
         return Meaning(units=units, table=tuple(map(float, table)), first=int(one(item, "00409216") or 0))
-    return Meaning(float(one(item, "00409225") or 1.0), float(one(item, "00409224") or 0.0), units)
+    if (slope := one(item, "00409225")) is None:
+        raise BadRequest("The table of real world values is not to be had", hint="volume(values='stored')")
+    return Meaning(float(slope), float(one(item, "00409224") or 0.0), units)
 
 
 def _table(item: Module, units: str) -> Meaning:

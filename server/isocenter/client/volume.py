@@ -13,10 +13,12 @@ import numpy as np
 
 from isocenter.client import pixels
 from isocenter.client.data_sets import metadata_json
+from isocenter.client.dicomweb import DicomwebClient
 from isocenter.client.display.html import bytes_text, facts_html
+from isocenter.client.long_values import fill
 from isocenter.client.slices import Slice, slices_of
 from isocenter.client.stacking import Irregular, choose, stack
-from isocenter.errors import BadRequest, IsocenterError
+from isocenter.errors import BadRequest
 
 if TYPE_CHECKING:
     import nibabel
@@ -140,7 +142,8 @@ class Volume:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and dtype is not None and np.dtype(dtype) != self.array.dtype:
             raise ValueError("another dtype needs a copy")
-        return np.array(self.array, dtype, copy=bool(copy) or None)
+        made: Array = np.array(self.array, dtype) if copy else np.asarray(self.array, dtype)
+        return made
 
     def __repr__(self) -> str:
         units = f" {self.units}" if self.units else ""
@@ -180,8 +183,15 @@ def volume(
     if values not in ("modality", "stored", "real_world"):
         raise BadRequest(f"There are no values {values!r}", hint="'modality', 'stored' or 'real_world'")
     kind = None if dtype is None else pixels.checked_dtype(dtype)
-    slices = choose(_slices(metadata_json(resource), values), chosen or {})
-    found = stack(slices, irregular)
+    modules = metadata_json(resource)
+    for module in modules:
+        fill(module, lambda uri: b"".join(DicomwebClient(resource).retrieve_bulkdata(uri)))
+    every, left_out = _slices(modules, values)
+    if left_out and irregular == "error":
+        raise BadRequest(
+            f"Not all are slices: {left_out}", hint="volume(irregular='largest') leaves them out"
+        )
+    found = stack(choose(every, chosen or {}), irregular)
     root = resource.path.partition("/instances/")[0]
     paths = {one.uid: f"{root}/instances/{one.uid}" for one in found.slices}
     array = pixels.fetch(
@@ -195,24 +205,27 @@ def volume(
         frame_of_reference_uid=found.slices[0].reference,
         instance_uids=tuple(one.uid for one in found.slices),
         positions=np.asarray([one.position for one in found.slices]),
-        problems=found.problems,
+        problems=(*([left_out] if left_out else []), *found.problems),
     )
 
 
-def _slices(modules: list[dict[str, Any]], values: str) -> list[Slice]:
-    """The slices of all that are images; an error only when none is."""
+def _slices(modules: list[dict[str, Any]], values: str) -> tuple[list[Slice], str]:
+    """The slices of all that are images, and what the others are, in words."""
     found: list[Slice] = []
-    problem: IsocenterError | None = None
+    problems: list[BadRequest] = []
     for module in modules:
         try:
             found.extend(slices_of(module, values))
         except BadRequest as error:
-            problem = problem or error
-    if problem is not None and (not found or "real world" in problem.message):
-        raise problem
+            problems.append(error)
     if not found:
-        raise BadRequest("The series has no instances")
-    return found
+        raise problems[0] if problems else BadRequest("The series has no instances")
+    placed = [one for one in found if one.position and one.orientation and one.spacing]
+    nowhere = len(found) - len(placed) if placed else 0
+    told = [problems[0].message] if problems else []
+    told += [f"{nowhere} images do not say where they lie"] if nowhere else []
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return placed or found, "; ".join(told) + more
 
 
 def _units(slices: tuple[Slice, ...]) -> str:

@@ -47,6 +47,16 @@ def test_a_frame_of_any_level_in_its_own_order(real):
     assert uids(frame.head(1).datasets()) == SERIES[2:]
 
 
+def test_a_frame_of_patients_and_a_cohort(real):
+    told = real["1.2.3"].patient
+    ids = real.patients.where(PatientID=told.uid)
+    assert set(uids(ids.datasets())) == set(uids(told.datasets())) >= {*SERIES, "1.2.4.1.1"}
+    chosen = real.instances.where(SOPInstanceUID=SERIES[:2])
+    cohort = chosen.freeze("two")
+    assert uids(cohort.datasets()) == SERIES[:2]
+    assert uids(cohort.series.datasets()) == SERIES[:2], "only members, of the series too"
+
+
 def test_uids_and_lists_of_anything(real):
     assert uids(real.read("1.2.3.1.2")) == ["1.2.3.1.2"]
     asked = ["1.2.3.1.3", "1.2.4", real["1.2.3.1"], real.instances.where(SOPInstanceUID="1.2.3.2.1")]

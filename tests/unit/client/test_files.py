@@ -42,9 +42,12 @@ def stored(real: Any, uid: str) -> Any:
     return resource_of(real, "instance", uid)
 
 
-def test_it_reads_like_any_binary_file(stored, web):
+@pytest.mark.parametrize(
+    "how", [{}, {"block": 100_001, "memory": 300_000}, {"block": 1 << 30}, {"block": 7000}]
+)
+def test_it_reads_like_any_binary_file(stored, web, how):
     told = web.get(stored.path, headers={"Accept": "application/dicom; transfer-syntax=*"}).content
-    with stored.open() as file, stored.open() as again:
+    with stored.open(**how) as file, stored.open(**how) as again:
         assert file.read() == told
         assert (file.size, file.read(1), file.tell()) == (len(told), b"", len(told))
         dice = random.Random(4)

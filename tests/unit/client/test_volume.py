@@ -78,6 +78,30 @@ def test_fractions_are_float32_and_another_type_can_be_asked_for(kept):
         series.volume(dtype="text", **QUIET)
 
 
+def test_a_type_of_whole_numbers_rounds_and_cuts(kept):
+    series = kept([made.ct("1.2.5.31", n, RescaleSlope="7.75", RescaleIntercept="-0.25") for n in range(5)])
+    found = series.volume(dtype="int16", **QUIET)
+    assert (found.array.dtype, found.array[1, 0, 3]) == (np.int16, 7773)
+    assert found.array[4, 11, 15] == 32767
+
+
+def test_a_colour_picture_among_the_slices_is_told_and_can_be_left_out(kept):
+    images = made.series("1.2.5.32", 3)
+    images[0].PhotometricInterpretation = "PALETTE COLOR"
+    lonely = made.ct("1.2.5.32", 7)
+    del lonely.ImagePositionPatient
+    series = kept([*images, lonely])
+    with pytest.raises(BadRequest, match=r"1\.2\.5\.32\.3 is a colour image; 1 images do not say.*largest"):
+        series.volume(**QUIET)
+    found = series.volume(irregular="largest", **QUIET)
+    assert (found.shape[0], len(found.problems)) == (2, 1)
+
+
+def test_a_long_grid_of_frame_offsets_is_read(kept):
+    found = kept([made.dose("1.2.5.33", 600)]).volume(**QUIET)
+    assert (found.shape[0], found.spacing[0], found.regular) == (600, pytest.approx(3.0), True)
+
+
 def test_an_enhanced_ct_has_its_geometry_and_values_by_frame(kept):
     found = kept([made.enhanced("1.2.5.4")]).volume(**QUIET)
     assert (found.shape, found.units, found.origin) == ((6, 12, 16), "HU", ORIGIN)
@@ -129,6 +153,18 @@ def test_real_world_values_are_those_of_the_mapping(kept):
     found = series.volume(values="real_world", **QUIET)
     assert (found.units, found.array[1, 0, 0]) == ("mm2/s", 507.0)
     assert series.volume(**QUIET).units == "HU"
+
+
+def test_a_modality_table_is_applied(kept):
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [4096, 100, 16], "OD"
+    table.add_new(0x00283006, "OW", np.arange(4096, dtype="<u2")[::-1].tobytes())
+    images = [made.ct("1.2.5.34", n) for n in range(2)]
+    for one in images:
+        del one.RescaleSlope, one.RescaleIntercept
+        one.ModalityLUTSequence = [table]
+    found = kept(images).volume(**QUIET)
+    assert (found.units, found.array[0, 0, 0], found.array[1, 0, 3]) == ("OD", 4095, 4095 - 903)
 
 
 def test_one_slice_is_as_thick_as_it_says(kept):
