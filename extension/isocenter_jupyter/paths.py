@@ -18,9 +18,9 @@ QUESTIONS = ("/api/tables/query", "/api/tables/count", "/api/tools/find", "/api/
 """Asked by POST because a question is too long for a URL; they change nothing."""
 
 _DATASET = re.compile(r"^/datasets/[A-Za-z0-9_-]{1,64}(?=/)")
-_POLLED = re.compile(r"/(?:healthz|api/(?:changes|jobs|statistics|system)(?:/.*)?)")
+_POLLED = re.compile(r"/(?:healthz|api/(?:changes|cohorts|datasets|jobs|statistics|system)(?:/.*)?)")
 _PLAIN = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
-_CREDENTIALS = ("token", "_xsrf")
+_FOR_JUPYTER = ("token", "_xsrf", "no_track_activity")
 
 
 def checked(path: str) -> str:
@@ -58,9 +58,9 @@ def _disguised(path: str) -> bool:
         segments = decoded
 
 
-def without_credentials(query: str) -> str:
-    """The query without Jupyter's own parameters; the rest byte for byte."""
-    kept = [part for part in query.split("&") if unquote_plus(part.partition("=")[0]) not in _CREDENTIALS]
+def query_for_data_server(query: str) -> str:
+    """The query without what is meant for Jupyter, its credentials above all; the rest byte for byte."""
+    kept = [part for part in query.split("&") if unquote_plus(part.partition("=")[0]) not in _FOR_JUPYTER]
     return "&".join(kept)
 
 

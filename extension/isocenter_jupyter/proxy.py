@@ -24,7 +24,7 @@ from isocenter.errors import IsocenterError, Unavailable
 from isocenter_jupyter.authorization import require
 from isocenter_jupyter.data_server import DataServer
 from isocenter_jupyter.headers import for_browser, for_data_server, has_body
-from isocenter_jupyter.paths import checked, is_polled, route_of, without_credentials
+from isocenter_jupyter.paths import checked, is_polled, query_for_data_server, route_of
 from isocenter_jupyter.upstream import BLOCK, Body, Target
 
 # The body of a refused upload is read and dropped up to here, so that its sender gets to read why.
@@ -61,7 +61,7 @@ class ProxyHandler(LocalProxyHandler):
         except IsocenterError as error:
             self._tell(error)
             return
-        query = without_credentials(self.request.query)
+        query = query_for_data_server(self.request.query)
         self._path = f"{path}?{query}" if query else path
         self._record_activity()
         if not self._is_websocket:
@@ -229,6 +229,7 @@ class ProxyHandler(LocalProxyHandler):
     def _record_activity(self) -> None:
         """Somebody is at work here, unless a page asks by itself: that keeps no Jupyter from its rest."""
         path = self.request.path.removeprefix(self.prefix)
-        if self._is_websocket or is_polled(self.request.method or "", path):
+        asked_not_to = self.get_query_argument("no_track_activity", None) is not None
+        if asked_not_to or self._is_websocket or is_polled(self.request.method or "", path):
             return
         super()._record_activity()

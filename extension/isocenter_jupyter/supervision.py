@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import hashlib
 import logging
 import os
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeVar
 
 from isocenter.client.process import STARTS_WITHIN, ServerProcess
 from isocenter.client.server_info import ServerInfo, runtime_folder
@@ -26,6 +27,7 @@ from isocenter.errors import IsocenterError, Unavailable
 
 State = Literal["stopped", "starting", "running", "failed"]
 Tell = Callable[..., None]
+T = TypeVar("T")
 
 LOOK_EVERY = 0.5
 BACK_OFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -114,7 +116,7 @@ class Supervision:
         lock = _Lock(self.data)
         try:
             while True:
-                if not await asyncio.to_thread(lock.take) or await asyncio.to_thread(self._other):
+                if not await _to_its_end(lock.take) or await _to_its_end(self._other):
                     await self._follow()
                 elif not await self._one_life():
                     return
@@ -136,7 +138,7 @@ class Supervision:
 
     async def _follow(self) -> None:
         """Use the server of another Jupyter or shell, while it is there."""
-        info = await asyncio.to_thread(self._other)
+        info = await _to_its_end(self._other)
         if info is not None and (self.state != "running" or info != self.info):
             self.info, self.owned = info, False
             self._set("running")
@@ -151,8 +153,8 @@ class Supervision:
         self._set("starting")
         began = time.monotonic()
         try:
-            await asyncio.to_thread(make_private, self._socket.parent)
-            await asyncio.to_thread(self._process.start)
+            await _to_its_end(functools.partial(make_private, self._socket.parent))
+            await _to_its_end(self._process.start)
             self.info = await self._process.ready()
         except (IsocenterError, OSError) as error:
             await self._process.stopped()
@@ -225,6 +227,16 @@ class _Lock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+async def _to_its_end(work: Callable[[], T]) -> T:
+    """Run what may block in a thread; who cancels waits for it, or a process could start afterwards."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def private_folder() -> Path:

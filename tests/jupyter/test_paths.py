@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from isocenter.errors import BadRequest, NotFound
-from isocenter_jupyter.paths import checked, is_polled, route_of, without_credentials
+from isocenter_jupyter.paths import checked, is_polled, query_for_data_server, route_of
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,10 @@ def test_what_would_mean_something_else_when_decoded_is_refused(path: str) -> No
         checked(path)
 
 
-def test_credentials_of_jupyter_are_taken_out_of_the_query_and_nothing_else_is_touched() -> None:
+def test_what_is_meant_for_jupyter_is_taken_out_of_the_query_and_nothing_else_is_touched() -> None:
     query = "PatientName=Doe%5EJohn*&token=secret&limit=5&_xsrf=2|x&%74oken=again&tokens=2&a=b+c"
-    assert without_credentials(query) == "PatientName=Doe%5EJohn*&limit=5&tokens=2&a=b+c"
+    assert query_for_data_server(query) == "PatientName=Doe%5EJohn*&limit=5&tokens=2&a=b+c"
+    assert query_for_data_server("no_track_activity=1") == ""
 
 
 def test_questions_asked_by_post_are_reading() -> None:

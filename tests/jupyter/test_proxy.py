@@ -223,6 +223,7 @@ def test_polling_keeps_no_jupyter_from_its_rest_but_work_does(ada: Jupyter, reco
         "isocenter/server/log",
         "isocenter/proxy/api/jobs",
         "isocenter/proxy/api/changes",
+        "isocenter/proxy/dicom-web/studies?no_track_activity=1",
     ):
         assert ada.ask(path).status == 200
     assert last_activity() == before

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from live_jupyter import Jupyter, jupyter
 
@@ -129,3 +130,10 @@ def _gone(pid: int) -> None:
     while _runs(pid):
         assert time.monotonic() < deadline, "it still runs"
         time.sleep(0.1)
+
+
+def test_stopping_while_it_starts_leaves_no_process_behind(stopped: Jupyter) -> None:
+    assert stopped.ask("isocenter/server/start", "POST", b"").status == 200
+    assert stopped.ask("isocenter/server/stop", "POST", b"").json()["state"] == "stopped"
+    children = psutil.Process(stopped.process.pid).children(recursive=True)
+    assert not [child for child in children if "isocenter" in " ".join(child.cmdline())]
