@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from isocenter.app import in_job_process
 from isocenter.errors import NoSpace
 from isocenter.jobs import Kind, Outcome, Run, register
 
@@ -43,3 +44,9 @@ def odd_jobs() -> None:
     fields: dict[str, Any] = {"to": int, "seconds": int, "twice": bool, "how": str}
     for name, work in (("counts", _counts), ("dies", _dies), ("fails", _fails), ("deaf", _deaf)):
         register(Kind(name, f"for tests: {name}", work, fields))
+
+
+def in_both() -> None:
+    """Set up a process for these and for the server's own."""
+    in_job_process()
+    odd_jobs()

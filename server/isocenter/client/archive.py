@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from isocenter.client.cohorts import Cohorts
     from isocenter.client.dicomweb import DicomwebClient
     from isocenter.client.download import DownloadReport
+    from isocenter.client.job import Job
+    from isocenter.client.jobs import Jobs
     from isocenter.client.resource import Resource
     from isocenter.client.resources import Instance, Patient, Series, Study
     from isocenter.client.store import StoreReport
@@ -74,6 +76,21 @@ class Archive:
         from isocenter.client.cohorts import Cohorts
 
         return Cohorts(self.transport, self.dataset_name)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs of the server: long work that goes on while nobody waits."""
+        from isocenter.client.jobs import Jobs
+
+        return Jobs(self.transport, self.dataset_name)
+
+    def verify(self, *, digests: bool = True) -> Job:
+        """Start a verification of the whole server: is every object there and unchanged; for administrators.
+
+        Args:
+            digests: read every object; without it only that they are there, and their sizes.
+        """
+        return self.jobs.submit("verify", digests=digests)
 
     def dataset(self, name: str) -> Archive:
         """The same server, another dataset."""

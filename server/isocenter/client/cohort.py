@@ -170,6 +170,13 @@ class Cohort(Contents):
         """Delete this version."""
         self.transport.request("DELETE", self._path()).finish()
 
+    def show(self, **how: Any) -> Any:
+        """Its rows as the table of isocenter-jupyter, where that is installed; else the frame itself."""
+        from isocenter.client.display.shows import widget_of
+
+        widget = widget_of("cohort")
+        return self.frame if widget is None else widget(self.frame, **how)
+
     def _frame(self, level: Level) -> Frame:
         return Frame(self.transport, self.dataset_name, level, cohort=self.id)
 

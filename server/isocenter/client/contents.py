@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydicom.dataset import FileDataset
 
     from isocenter.client.cohort import Cohort
@@ -36,6 +38,28 @@ class Contents:
         from isocenter.client.cohort import freeze
 
         return freeze(self.transport, self.dataset_name, name, self, description, pinned)
+
+    def zip(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        media: bool = False,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> Path:
+        """Its instances as one zip, made by a job of the server and downloaded; the path of the file.
+
+        Args:
+            path: of the file, or a folder that is there.
+            media: with a DICOMDIR and the short names of media (PS3.10 8).
+            progress: shown, or a function called with bytes done and bytes in all.
+
+        Raises:
+            BadRequest: it is more than 10,000 instances: freeze it, a cohort may be of any size.
+            NotFound: nothing of it is left.
+        """
+        from isocenter.client.zipping import zip_of
+
+        return zip_of(self.transport, self.dataset_name, self, path, media, progress)
 
     def datasets(
         self,

@@ -20,7 +20,7 @@ from isocenter.catalog.members import unpack
 from isocenter.dicom.fileset import FILE_NAME, Directory
 from isocenter.dicom.header import read_header
 from isocenter.dicom.levels import Level
-from isocenter.dicom.predicate import Equal, OneOf, from_json
+from isocenter.dicom.predicate import OneOf, from_json
 from isocenter.errors import NotFound
 from isocenter.index import cohorts
 from isocenter.index.records import StoredInstance
@@ -60,11 +60,7 @@ def _instances(dataset: Dataset, run: Run, missing: list[str]) -> Iterator[Store
     if "members" in told:
         yield from _members(dataset, told["members"], missing)
     elif "uids" in told:
-        for uid in told["uids"]:
-            run.check()
-            found = _below(dataset, uid)
-            missing += [] if found else [uid]
-            yield from found
+        yield from _of_uids(dataset, told["uids"], run, missing)
     else:
         yield from dataset.instances(from_json(told.get("where")))
 
@@ -81,13 +77,21 @@ def _members(dataset: Dataset, members: str, missing: list[str]) -> Iterator[Sto
             yield from found
 
 
-def _below(dataset: Dataset, uid: str) -> list[StoredInstance]:
-    """The instances of a study, series or instance."""
-    for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-        found = dataset.instances(Equal((level.unique_key,), uid))
-        if found:
-            return found
-    return []
+def _of_uids(dataset: Dataset, uids: list[str], run: Run, missing: list[str]) -> Iterator[StoredInstance]:
+    """The instances of studies, series and instances, each once."""
+    seen: set[str] = set()
+    for start in range(0, len(uids), _AT_ONCE):
+        left = uids[start : start + _AT_ONCE]
+        for level in (Level.INSTANCE, Level.SERIES, Level.STUDY):
+            run.check()
+            there = set()
+            for one in dataset.instances(OneOf((level.unique_key,), tuple(left))) if left else ():
+                there.add(getattr(one, level.unique_key))
+                if one.SOPInstanceUID not in seen:
+                    seen.add(one.SOPInstanceUID)
+                    yield one
+            left = [uid for uid in left if uid not in there]
+        missing += left
 
 
 class _Zip:
