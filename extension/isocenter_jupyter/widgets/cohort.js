@@ -124,7 +124,7 @@ function render({ model, el }) {
   async function tell_totals(signal) {
     try {
       const found = await connection.ask("totals", null, { signal });
-      const parts = level === "instance" ? [] : [`${count_text(found.instances)} instances`];
+      const parts = level === "instance" ? [] : [`${count_text(found.instances)} instance${found.instances === 1 ? "" : "s"}`];
       totals.textContent = [...parts, found.size].join(" · ");
     } catch (error) {
       if (error?.name !== "AbortError") totals.textContent = "";

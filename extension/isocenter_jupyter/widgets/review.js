@@ -150,6 +150,8 @@ function render({ model, el }) {
       return rect;
     });
     const picture = h("img", { alt: `${one.label || one.id}, ${boxes.length} area${boxes.length === 1 ? "" : "s"} blacked out` });
+    picture.style.visibility = "hidden"; // nothing is better than a browser's sign of a missing picture
+    picture.addEventListener("load", () => (picture.style.visibility = ""));
     if (one.src) picture.src = one.src;
     else if (one.path) load_picture(picture, one.path);
     const frame = h("div", { class: "iso-review-picture" }, picture, h("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", preserveAspectRatio: "none" }, boxes));
