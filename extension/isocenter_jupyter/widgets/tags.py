@@ -11,12 +11,10 @@ from typing import Any
 
 from isocenter.client.archive import Archive
 from isocenter.client.options import options
-from isocenter.client.tags import TagRow, header_rows
-from isocenter.errors import BadRequest
+from isocenter.client.tags import TagRow, header_of, header_rows, is_instance
 from isocenter_jupyter.widgets.base import ArchiveWidget, Fallback
 
 _FALLBACK_ROWS = 60
-_INLINE = 1024
 
 
 class TagBrowser(ArchiveWidget, module="tags"):
@@ -32,12 +30,10 @@ class TagBrowser(ArchiveWidget, module="tags"):
         self, instance: object, other: object = None, *, names: tuple[str, str] | None = None, **traits: Any
     ) -> None:
         self._sources = [one for one in (instance, other) if one is not None]
-        self._headers: list[Mapping[str, Any]] = []
+        self._headers: list[Mapping[str, Any]] = [] if all(map(is_instance, self._sources)) else self._read()
         self._names = names
         homes = (one for one in self._sources if hasattr(one, "transport"))
         archive = next((Archive(one.transport, one.dataset_name) for one in homes), None)
-        for one in self._sources:
-            _check(one)
         super().__init__(archive, **traits)
 
     def answers(self) -> dict[str, Any]:
@@ -47,9 +43,12 @@ class TagBrowser(ArchiveWidget, module="tags"):
     def rows(self, *, show_identifiers: bool | None = None) -> list[TagRow]:
         """What the tree shows; identifiers as `isocenter.options` says unless told otherwise."""
         if not self._headers:
-            self._headers = [_header(one) for one in self._sources]
+            self._headers = self._read()
         show = options.show_identifiers if show_identifiers is None else show_identifiers
         return header_rows(*self._headers, show_identifiers=show)
+
+    def _read(self) -> list[Mapping[str, Any]]:
+        return [header_of(one) for one in self._sources]
 
     def _rows_told(self, content: Any) -> dict[str, Any]:
         show = bool(content and content.get("show"))
@@ -65,10 +64,10 @@ class TagBrowser(ArchiveWidget, module="tags"):
         """The first rows as a plain table; of two headers the rows that differ."""
         every = [row for row in self.rows(show_identifiers=False) if row.change != "same"]
         rows = every[:_FALLBACK_ROWS]
-        lines = [f"{row.tag:12}{'  ' * row.depth}{row.name:34} {row.vr:3} {_said(row)}" for row in rows]
+        lines = [f"{row.tag:12}{'  ' * row.depth}{row.name:34} {row.vr:3} {row.said}" for row in rows]
         cells = "".join(
             f"<tr><td>{row.tag}</td><td style='padding-left:{row.depth + 0.5}em'>{escape(row.name)}</td>"
-            f"<td>{row.vr}</td><td>{escape(_said(row))}</td></tr>"
+            f"<td>{row.vr}</td><td>{escape(row.said)}</td></tr>"
             for row in rows
         )
         left = len(every) - len(rows)
@@ -78,32 +77,3 @@ class TagBrowser(ArchiveWidget, module="tags"):
         return Fallback(
             text or "no differences", f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>{more}"
         )
-
-
-def _said(row: TagRow) -> str:
-    value = row.value if len(row.value) <= 80 else row.value[:79] + "…"
-    if row.other is None:
-        return value
-    return f"{row.change}: {value or '(none)'} → {row.other[:80] or '(none)'}" if row.tag else row.change
-
-
-def _check(source: object) -> None:
-    kinds = isinstance(source, Mapping) or hasattr(source, "to_json_dict")
-    if not kinds and not (hasattr(source, "transport") and "/instances/" in str(getattr(source, "path", ""))):
-        told = f"{type(source).__name__} is no instance"
-        raise BadRequest(told, hint="give an instance of the archive, or a pydicom data set")
-
-
-def _header(source: Any) -> Mapping[str, Any]:
-    """The data set in the DICOM JSON Model."""
-    if isinstance(source, Mapping):
-        return source
-    if hasattr(source, "to_json_dict"):
-        return dict(
-            source.to_json_dict(
-                bulk_data_threshold=_INLINE,
-                bulk_data_element_handler=lambda element: f"?length={len(element.value or b'')}",
-            )
-        )
-    told = source.transport.get(f"{source.path}/metadata")
-    return dict(told[0])

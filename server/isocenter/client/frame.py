@@ -113,6 +113,16 @@ class Frame(Table, Contents, Generic[Row]):
             raise InvalidQuery("head takes a number of rows, from 0 up")
         return replace(self, limit=rows if self.limit is None else min(self.limit, rows))
 
+    def browse(self, **how: Any) -> Any:
+        """Look through it: the cohort table of isocenter-jupyter when that is installed, else the frame.
+
+        Args:
+            how: for the table: `columns`, `facets`, `expression`, `height`.
+        """
+        from isocenter.client.display.shows import show_frame
+
+        return show_frame(self, **how)
+
     def skip(self, rows: int) -> Self:
         """Without the first rows."""
         if rows < 0:

@@ -258,6 +258,17 @@ class Instance(Image):
         """Its path in DICOMweb, below the server's URL."""
         return f"{self.series.path}/instances/{self.uid}"
 
+    def tags(self, other: object = None, **how: Any) -> Any:
+        """Look at its attributes: the tag browser of isocenter-jupyter when that is installed, else a table.
+
+        Args:
+            other: another instance, or a pydicom data set, to see what differs.
+            how: for the browser: `names`, what to call the two.
+        """
+        from isocenter.client.display.shows import show_tags
+
+        return show_tags(self, other, **how)
+
     @property
     def study(self) -> Study:
         """What it is part of."""

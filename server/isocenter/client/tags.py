@@ -12,15 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from isocenter.client.display.html import bytes_text
+from isocenter.client.display.html import Preview, bytes_text, table_html
 from isocenter.client.display.masking import MASK, is_identifier
+from isocenter.client.options import options
 from isocenter.dicom.attributes import find
+from isocenter.dicom.levels import Level
+from isocenter.errors import BadRequest
 
 Json = Mapping[str, Any]
 Change = Literal["", "same", "added", "removed", "changed"]
 
 _LENGTH = re.compile(r"[?&]length=(\d+)")
 _LONGEST = 4000
+_INLINE = 1024
 _BYTES_SHOWN = 24
 _NUMBERS = frozenset(
     {"AT", "DS", "FD", "FL", "IS", "OD", "OF", "OL", "OV", "SL", "SS", "SV", "UL", "US", "UV"}
@@ -55,6 +59,16 @@ class TagRow:
     inside: bool = False
     masked: bool = False
 
+    @property
+    def said(self) -> str:
+        """Value, or change of value, in one line of text."""
+        value = self.value if len(self.value) <= 80 else self.value[:79] + "…"
+        if self.other is None:
+            return value
+        return (
+            f"{self.change}: {value or '(none)'} → {self.other[:80] or '(none)'}" if self.tag else self.change
+        )
+
     def to_json(self) -> dict[str, Any]:
         """All of it, by name."""
         return asdict(self)
@@ -69,6 +83,55 @@ def header_rows(first: Json, second: Json | None = None, *, show_identifiers: bo
         show_identifiers: leave names, numbers and private values as they are.
     """
     return list(_Rows(show_identifiers, second is not None).of(first, second or {}, "", 0, False))
+
+
+def header_of(source: Any) -> Json:
+    """The data set in the DICOM JSON Model: of an instance, a pydicom data set, or itself.
+
+    Raises:
+        BadRequest: it is something else.
+    """
+    if isinstance(source, Mapping):
+        return source
+    if hasattr(source, "to_json_dict"):
+        return dict(
+            source.to_json_dict(
+                bulk_data_threshold=_INLINE,
+                bulk_data_element_handler=lambda element: f"?length={len(element.value or b'')}",
+            )
+        )
+    if not is_instance(source):
+        told = f"{type(source).__name__} is no instance"
+        raise BadRequest(told, hint="give an instance of the archive, or a pydicom data set")
+    return dict(source.transport.get(f"{source.path}/metadata")[0])
+
+
+def is_instance(source: object) -> bool:
+    """Whether it is an instance of an archive."""
+    return hasattr(source, "transport") and getattr(source, "level", None) == Level.INSTANCE
+
+
+class Tags:
+    """The attributes of an instance, or what differs from another, as a table to read."""
+
+    def __init__(self, instance: object, other: object = None) -> None:
+        headers = [header_of(one) for one in (instance, other) if one is not None]
+        rows = header_rows(headers[0], *headers[1:], show_identifiers=options.show_identifiers)
+        self.rows = [row for row in rows if row.change != "same"]
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{row.tag:12}{'  ' * row.depth}{row.name:34} {row.vr:3} {row.said}" for row in self.rows
+        )
+
+    def _repr_html_(self) -> str:
+        names = ("tag", "name", "VR", "value")
+        lines = [
+            dict(zip(names, (row.tag, "\u2003" * row.depth + row.name, row.vr, row.said), strict=True))
+            for row in self.rows
+        ]
+        hint = "pip install isocenter-jupyter to search and unfold"
+        return table_html(Preview(f"{len(lines)} attributes; {hint}", names, lines, len(lines)))
 
 
 def keyword_of(tag: str) -> str:

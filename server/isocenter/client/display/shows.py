@@ -17,7 +17,8 @@ from isocenter.client.display.html import STYLE
 from isocenter.client.files import read_whole
 
 if TYPE_CHECKING:
-    from isocenter.client.resources import Image, Series, Study
+    from isocenter.client.frame import Frame
+    from isocenter.client.resources import Image, Instance, Series, Study
 
 GROUP = "isocenter.displays"
 _SIDE, _SMALL, _MOST = 384, 128, 24
@@ -95,6 +96,25 @@ def show_study(study: Study) -> Still:
     left = len(series) - len(pictures)
     note = "series.show() shows one of them" + (f"; {left} more are not shown" if left > 0 else "")
     return Still(repr(study).strip("<>"), pictures, _SMALL, note)
+
+
+def show_frame(frame: Frame, **how: Any) -> Any:
+    """A frame: the cohort table when one is installed, else the frame, which shows its first rows."""
+    table = widget_of("cohort")
+    return frame if table is None else table(frame, **how)
+
+
+def show_tags(instance: Instance, other: object = None, **how: Any) -> Any:
+    """The attributes of an instance: the tag browser when one is installed, else a table of them.
+
+    With `other`, an instance or a pydicom data set, what differs.
+    """
+    browser = widget_of("tags")
+    if browser is not None:
+        return browser(instance, other, **how)
+    from isocenter.client.tags import Tags
+
+    return Tags(instance, other)
 
 
 def _caption(series: Series) -> str:
