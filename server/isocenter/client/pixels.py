@@ -63,10 +63,12 @@ def fetch(
         progress: shown, or told to a function; in bytes as sent.
     """
     first = slices[0].stored
-    made = np.empty((len(slices), first.rows, first.columns), dtype or _fitting(slices))
+    fitting = _fitting(slices)
+    made = np.empty((len(slices), first.rows, first.columns), dtype or fitting)
+    safe = np.can_cast(fitting, made.dtype)
 
     def work(run: _Run) -> None:
-        patiently(lambda: _fill(transport, run, made))
+        patiently(lambda: _fill(transport, run, made, safe))
 
     runs = list(_runs(paths, slices))
     with Progress("Pixels", sum(run.size for run in runs), progress) as shown:
@@ -89,7 +91,7 @@ def _runs(paths: Mapping[str, str], slices: Sequence[Slice]) -> Iterator[_Run]:
         yield run
 
 
-def _fill(transport: Transport, run: _Run, made: Array) -> None:
+def _fill(transport: Transport, run: _Run, made: Array, safe: bool) -> None:
     stored = run.slices[0].stored
     start = (run.slices[0].frame - 1) * stored.frame_bytes
     headers = {"Accept": _OCTETS, "Range": f"bytes={start}-{start + run.size - 1}"}
@@ -107,7 +109,7 @@ def _fill(transport: Transport, run: _Run, made: Array) -> None:
     shape = (len(run.slices), stored.rows, stored.columns)
     values = np.frombuffer(raw, stored.kind).reshape(shape)
     for number, one in enumerate(run.slices):
-        made[run.at + number] = meant(plain(values[number], stored), one.meaning, made.dtype)
+        meant(plain(values[number], stored), one.meaning, made[run.at + number], safe=safe)
 
 
 def plain(values: Array, stored: Stored) -> Array:
@@ -120,17 +122,32 @@ def plain(values: Array, stored: Stored) -> Array:
     return made
 
 
-def meant(values: Array, meaning: Meaning, dtype: Any) -> Array:
-    """What stored values mean, as `dtype`; what a whole-number type cannot hold is cut to its range."""
+def meant(values: Array, meaning: Meaning, out: Array, *, safe: bool) -> None:
+    """What stored values mean, into `out`; what a type of whole numbers cannot hold is cut to its range.
+
+    Args:
+        values: of one frame as stored.
+        meaning: of it.
+        out: of the same shape.
+        safe: whether the type of `out` holds every value that there can be, so that nothing need be cut.
+    """
+    dtype = out.dtype
     if meaning.table:
         table = np.asarray(meaning.table)
-        return _cut(table[np.clip(values.astype(np.int64) - meaning.first, 0, len(table) - 1)], dtype)
-    if (meaning.slope, meaning.intercept) == (1.0, 0.0):
-        return _cut(values, dtype)
-    if np.issubdtype(dtype, np.integer) and _whole(meaning) and values.dtype.kind != "f":
-        return _cut(values.astype(np.int64) * int(meaning.slope) + int(meaning.intercept), dtype)
-    exact = np.float64 if np.issubdtype(dtype, np.integer) else np.dtype(dtype).type
-    return _cut(values.astype(exact) * exact(meaning.slope) + exact(meaning.intercept), dtype)
+        out[:] = _cut(table[np.clip(values.astype(np.int64) - meaning.first, 0, len(table) - 1)], dtype)
+    elif (meaning.slope, meaning.intercept) == (1.0, 0.0):
+        out[:] = values if safe else _cut(values, dtype)
+    elif dtype.kind == "f" or (safe and _whole(meaning)):
+        # Of whole numbers what goes beyond the type in between comes back by the same amount.
+        slope, intercept = (_of_type(value, dtype) for value in (meaning.slope, meaning.intercept))
+        np.multiply(values, slope, out=out, dtype=dtype, casting="unsafe")
+        out += intercept
+    else:
+        out[:] = _cut(values.astype(np.float64) * meaning.slope + meaning.intercept, dtype)
+
+
+def _of_type(value: float, dtype: np.dtype[Any]) -> Any:
+    return dtype.type(value) if dtype.kind == "f" else np.int64(int(value)).astype(dtype)
 
 
 def _cut(values: Array, dtype: Any) -> Array:

@@ -85,6 +85,26 @@ def test_a_type_of_whole_numbers_rounds_and_cuts(kept):
     assert found.array[4, 11, 15] == 32767
 
 
+@pytest.mark.parametrize(
+    ("kind", "bits", "slope", "intercept", "made_of"),
+    [
+        ("u1", 8, -1, 255, "u1"),
+        ("u2", 12, 10, -10_000, "i2"),
+        ("i1", 8, 1, 128, "u1"),
+        ("u2", 16, -2, 0, "i4"),
+    ],
+)
+def test_whole_numbers_are_exact_in_the_smallest_type(kept, kind, bits, slope, intercept, made_of):
+    image = made.ct(f"1.2.5.35{bits}{slope + 10}", 0, RescaleSlope=slope, RescaleIntercept=intercept)
+    limits = np.iinfo(kind) if bits in (8, 16) else None
+    ends = (limits.min, limits.max) if limits else (0, (1 << bits) - 1)
+    values = np.linspace(*ends, 256).astype(kind).reshape(16, 16)
+    made.pixels(image, values, bits)
+    found = kept([image]).volume(**QUIET)
+    assert found.array.dtype == np.dtype(made_of)
+    assert (found.array[0] == values.astype(int) * slope + intercept).all()
+
+
 def test_a_colour_picture_among_the_slices_is_told_and_can_be_left_out(kept):
     images = made.series("1.2.5.32", 3)
     images[0].PhotometricInterpretation = "PALETTE COLOR"
