@@ -12,6 +12,7 @@ from isocenter.client.contents import TEMPLATE
 from isocenter.client.display.html import bytes_text, facts_html
 from isocenter.client.display.text import facts_text
 from isocenter.client.frame import Frame
+from isocenter.client.known import known
 from isocenter.client.sql import SqlTable
 from isocenter.client.suggesting import no_attribute
 from isocenter.dicom.levels import Level
@@ -260,6 +261,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the connections; using the archive again opens new ones."""
+        known.settle(self.url)
         self.transport.close()
 
     def __enter__(self) -> Archive:

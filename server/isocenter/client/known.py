@@ -83,6 +83,13 @@ class Known:
             return []
         return self._answer(("uids", frame.transport.url, frame.dataset, frame.level.value, prefix), ask)
 
+    def settle(self, url: str, seconds: float = 1.0) -> None:
+        """Wait a little for what this server is still asked, so that its connections can be closed."""
+        with self._lock:
+            threads = [thread for question, thread in self._asking.items() if question[1] == url]
+        for thread in threads:
+            thread.join(seconds)
+
     def _answer(self, question: tuple[str, ...], ask: Callable[[], list[str]]) -> list[str]:
         with self._lock:
             found = self._answers.get(question)
