@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from python_tables import python_tables
 from route_table import routes
 
 from isocenter.config import DicomLimits
@@ -32,6 +33,7 @@ def tables() -> dict[str, str]:
         "rendered": _rendered(),
         "workitem-states": _workitem_states(),
         "workitem-attributes": _workitem_attributes(),
+        **python_tables(),
     }
 
 

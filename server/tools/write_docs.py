@@ -27,7 +27,7 @@ def pages() -> dict[str, str]:
         "settings.md": _settings(),
         "commands.md": _commands(),
         "errors.md": _errors(),
-        **{name: _filled(_read(DOCS / name)) for name in ("conformance.md", "http.md")},
+        **{name: _filled(_read(DOCS / name)) for name in ("conformance.md", "http.md", "python.md")},
     }
 
 

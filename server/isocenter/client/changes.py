@@ -55,7 +55,8 @@ class Change:
         return uids.get(self.level, "") if self.level is not None else ""
 
     def __repr__(self) -> str:
-        return f"<change {self.sequence}: {self.kind} {self.uid} at {self.time:%Y-%m-%d %H:%M:%S}>"
+        of = f" {self.uid}" if self.uid else ""
+        return f"<change {self.sequence}: {self.kind}{of} at {self.time:%Y-%m-%d %H:%M:%S}>"
 
 
 class Changes(Iterator[Change]):

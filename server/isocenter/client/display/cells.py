@@ -21,7 +21,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\
 NOTHING = "—"
 """What stands for no value where that is itself a value, in counts."""
 _LONGEST = 2000
-_HEADING = 16
+_HEADING = 18
 _WORDS = re.compile(r"[^A-Z]+|[A-Z]+(?![a-z])|[A-Z][^A-Z]*").findall
 
 

@@ -55,6 +55,8 @@ background:linear-gradient(90deg,var(--isocenter-bar) var(--share),transparent 0
 .isocenter table.table tbody th{{border-right:1px solid var(--isocenter-rule)}}
 .isocenter table.table .number{{text-align:right;font-variant-numeric:tabular-nums}}
 .isocenter table.table .masked{{color:var(--isocenter-quiet);letter-spacing:1px}}
+.isocenter table.table td:empty::after{{content:"\\00a0"}}
+.isocenter table.facts th{{width:1px}}
 .isocenter table.facts td{{white-space:normal;overflow-wrap:anywhere;max-width:60em}}
 </style>"""
 _TITLED = 24
