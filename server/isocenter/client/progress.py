@@ -164,9 +164,9 @@ def _clock(seconds: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """`0.4 s`, `38 s`, `2 min 5 s`."""
+    """`0.04 s`, `3.2 s`, `38 s`, `2 min 5 s`."""
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.{2 if seconds < 1 else 1}f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours} h {minute} min" if hours else f"{minute} min {second} s"

@@ -73,6 +73,11 @@ class StoreReport:
         return self._of("stored")
 
     @property
+    def uids(self) -> list[str]:
+        """SOP Instance UIDs of what is stored: `archive[report.uids[0]].series`."""
+        return [result.sop_instance_uid for result in self.stored if result.sop_instance_uid]
+
+    @property
     def failed(self) -> tuple[FileResult, ...]:
         """Files that the server refused."""
         return self._of("failed")
