@@ -16,7 +16,7 @@ from isocenter.client.data_sets import metadata_json
 from isocenter.client.dicomweb import DicomwebClient
 from isocenter.client.display.html import bytes_text, facts_html
 from isocenter.client.long_values import fill
-from isocenter.client.slices import Slice, slices_of
+from isocenter.client.slices import Slice, one, slices_of
 from isocenter.client.stacking import Irregular, choose, stack
 from isocenter.errors import BadRequest
 
@@ -218,9 +218,12 @@ def _slices(modules: list[dict[str, Any]], values: str) -> tuple[list[Slice], st
             found.extend(slices_of(module, values))
         except BadRequest as error:
             problems.append(error)
+        except (ValueError, TypeError):  # a number that is none
+            wrong = f"The header of instance {one(module, '00080018')} has values that are no numbers"
+            problems.append(BadRequest(wrong, hint="read its pixels: instance.dataset().pixel_array"))
     if not found:
         raise problems[0] if problems else BadRequest("The series has no instances")
-    placed = [one for one in found if one.position and one.orientation and one.spacing]
+    placed = [each for each in found if each.position and each.orientation and each.spacing]
     nowhere = len(found) - len(placed) if placed else 0
     told = [problems[0].message] if problems else []
     told += [f"{nowhere} images do not say where they lie"] if nowhere else []
@@ -229,7 +232,7 @@ def _slices(modules: list[dict[str, Any]], values: str) -> tuple[list[Slice], st
 
 
 def _units(slices: tuple[Slice, ...]) -> str:
-    told = {one.meaning.units for one in slices}
+    told = {each.meaning.units for each in slices}
     return told.pop() if len(told) == 1 else ""
 
 

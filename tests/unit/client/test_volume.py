@@ -270,6 +270,11 @@ def test_what_is_no_volume_says_why(kept, name, told):
         kept([pydicom.dcmread(get_testdata_file(name))]).volume(**QUIET)
 
 
+def test_a_number_that_is_none_is_told(kept):
+    with pytest.raises(BadRequest, match="no numbers"):
+        kept([pydicom.dcmread(get_testdata_file("badVR.dcm"))]).volume(**QUIET)
+
+
 def test_images_without_a_place_say_so(kept):
     image = made.ct("1.2.5.17", 0)
     del image.ImagePositionPatient
