@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ COUNT = int(os.environ.get("BENCH_FILES", "1000"))
 SHIPPED_COUNT = max(COUNT // 5, 40)  # with Nagle on Orthanc takes 40 ms and more an object
 PARALLEL = 8
 WARM = 8
+REST = 10.0
+"""Seconds a server has after its start: ours makes its query processes ready some seconds later."""
 
 
 def dcmsend(port: int, title: str, files: Sequence[Path]) -> list[str]:
@@ -43,6 +46,7 @@ def ours(folder: Path, files: Sequence[Path], associations: int, env: dict[str, 
     """Files a second into a fresh Isocenter."""
     with server(folder) as running:
         warm_up(running.dicom_port, running.ae_title, files[:WARM])
+        time.sleep(REST)
         return rate(running.dicom_port, running.ae_title, files[WARM:], associations, env)
 
 
@@ -51,6 +55,7 @@ def theirs(folder: Path, files: Sequence[Path], associations: int, env: dict[str
     folder.mkdir()
     with orthanc(env, keep=folder) as running:
         warm_up(running.dicom_port, "ORTHANC", files[:WARM])
+        time.sleep(REST)
         measured = rate(running.dicom_port, "ORTHANC", files[WARM:], associations, env)
         assert running.count() == len(files)
         return measured

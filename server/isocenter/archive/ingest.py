@@ -8,6 +8,7 @@ loop.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from typing import NamedTuple, Protocol
@@ -25,7 +26,6 @@ from isocenter.objects.paths import DIGITS, is_named_by
 
 _REQUIRED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _TRIES = 3
-_SMALL = 2 * 1024 * 1024
 
 
 class Mismatch(Conflict):
@@ -54,8 +54,7 @@ class Made(NamedTuple):
     header: Header
     head: bytes
     provenance: Provenance
-    identity: bytes
-    size: int
+    incoming: Incoming
 
     @property
     def uids(self) -> tuple[str, str, str]:
@@ -63,17 +62,26 @@ class Made(NamedTuple):
         study, series, instance = (self.keys[keyword] for keyword in _REQUIRED)
         return study, series, instance
 
+    def identity(self) -> bytes:
+        """Its digest, once it is hashed."""
+        return self.incoming.digest(self.header.transfer_syntax.encode())
+
+    def relpath(self) -> str:
+        """The name it gets where no other object has it."""
+        return object_path(*self.uids, self.identity().hex())
+
     def put(self, relpath: str, provenance: Provenance, file_digest_there: str | None = None) -> Put:
         """What the index needs, of the object at `relpath`."""
+        identity = self.identity()
         return Put(
             keys=self.keys,
             header=zlib.compress(self.header.raw, 1),
             transfer_syntax=self.header.transfer_syntax,
             data_set_offset=HEAD_SIZE,
             object=relpath,
-            size=HEAD_SIZE + self.size,
-            sha256=self.identity.hex(),
-            file_sha256=file_digest_there or file_digest(self.head, self.identity),
+            size=HEAD_SIZE + self.incoming.size,
+            sha256=identity.hex(),
+            file_sha256=file_digest_there or file_digest(self.head, identity),
             source_aet=provenance.source_aet,
             called_aet=provenance.called_aet,
             received=provenance.received,
@@ -84,7 +92,7 @@ class Made(NamedTuple):
 class Commit(Protocol):
     """The group commit of a dataset."""
 
-    def submit(self, put: Put, durable: Future[None] | None = None) -> Future[Outcome]:
+    def submit(self, put: Put | Callable[[], Put], durable: Future[None] | None = None) -> Future[Outcome]:
         """Commit `put` with whatever else waits, once `durable` says that its file is."""
 
 
@@ -134,7 +142,6 @@ class ObjectSink:
         self._announced = announced
         self._parting = None if announced.transfer_syntax else Parting()
         self._incoming: Incoming | None = None
-        self._all: bytes | None = None
         self._share: Share | None = None
         ingest.under_way.add(id(self))
 
@@ -155,8 +162,8 @@ class ObjectSink:
         keys = header.index_keys(assume_charset=self._ingest.assume_charset)
         self._check(keys)
         made = self._make(incoming, header, keys)
-        put, committed = self._commit_ahead(incoming, made) or self._place_and_commit(incoming, made)
-        committed.add_done_callback(lambda done: self._settle(done, put, result))
+        committed = self._commit_ahead(incoming, made) or self._place_and_commit(incoming, made)
+        committed.add_done_callback(lambda done: self._settle(done, made, result))
 
     def discard(self) -> None:
         """Leave nothing."""
@@ -167,21 +174,12 @@ class ObjectSink:
     def _append(self, pieces: list[bytes]) -> None:
         if self._incoming is None:
             self._incoming = self._store.create()
-            if (
-                sum(map(len, pieces)) <= _SMALL
-            ):  # its header is read from memory: mapping the file takes longer
-                self._all = b"".join(pieces)
-                pieces = [self._all]
-        else:
-            self._all = None
         self._incoming.write(*pieces)
 
     def _header(self, incoming: Incoming) -> Header:
         syntax = self._announced.transfer_syntax
         if self._parting is not None and self._parting.prelude is not None:
             syntax = self._parting.prelude.transfer_syntax
-        if self._all is not None:
-            return read_header(self._all, transfer_syntax=syntax)
         with incoming.data_set() as data_set:
             return read_header(data_set, transfer_syntax=syntax)
 
@@ -199,52 +197,50 @@ class ObjectSink:
                 raise Mismatch(f"Command and data set disagree on {keyword}", detail={"keyword": keyword})
 
     def _make(self, incoming: Incoming, header: Header, keys: dict[str, str]) -> Made:
-        syntax = header.transfer_syntax
         provenance = self._ingest.clock.stamp(self._origin, self._ingest.dataset)
-        head = build_head(keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], syntax, provenance)
-        return Made(keys, header, head, provenance, incoming.digest(syntax.encode()), incoming.size)
+        head = build_head(
+            keys.get("SOPClassUID", ""), keys["SOPInstanceUID"], header.transfer_syntax, provenance
+        )
+        return Made(keys, header, head, provenance, incoming)
 
-    def _commit_ahead(self, incoming: Incoming, made: Made) -> tuple[Put, Future[Outcome]] | None:
-        """Have the rows written while the file becomes durable; None where that is not the way.
+    def _commit_ahead(self, incoming: Incoming, made: Made) -> Future[Outcome] | None:
+        """Have the rows made and written while the file becomes durable; None where that is not the way.
 
         It is the way of a small object that comes alone: every other writer of the index waits for its
-        fsync, and a lone sender waits for all of it anyway.
+        fsync, and a lone sender waits for all of it anyway. An object that was there before is noticed last.
         """
-        if len(self._ingest.under_way) > 1 or self._all is None or self._ingest.remote:
-            return None
-        relpath = object_path(*made.uids, made.identity.hex())
-        if self._store.info(relpath) is not None:
+        if len(self._ingest.under_way) > 1 or not incoming.waits_in_memory or self._ingest.remote:
             return None
         self._share = self._store.hold()
-        put, durable = made.put(relpath, made.provenance), Future[None]()
-        committed = self._ingest.commit.submit(put, durable)
+        durable = Future[None]()
+        committed = self._ingest.commit.submit(lambda: made.put(made.relpath(), made.provenance), durable)
         try:
             incoming.seal(made.head)
-            placed = self._store.place(incoming, relpath)
+            placed = self._store.place(incoming, made.relpath())
         except BaseException as error:
             durable.set_exception(error)
             committed.exception()  # wait until nothing of it is in the index
             raise
         if placed:
             durable.set_result(None)
-            return put, committed
-        durable.set_exception(Conflict("The name of the object was taken meanwhile"))
+            return committed
+        durable.set_exception(Conflict("The name of the object is taken"))
         committed.exception()
         self._share.release()
         return None
 
-    def _place_and_commit(self, incoming: Incoming, made: Made) -> tuple[Put, Future[Outcome]]:
+    def _place_and_commit(self, incoming: Incoming, made: Made) -> Future[Outcome]:
         """Give the object its name, then say what the index needs; the sweeper is held off from here on."""
-        incoming.seal(made.head)
+        if not incoming.sealed:
+            incoming.seal(made.head)
         self._share = self._store.hold()
-        relpath, there = self._place(incoming, made.uids, made.identity.hex())
+        relpath, there = self._place(incoming, made.uids, made.identity().hex())
         provenance = made.provenance
         if there is not None and there.provenance.dataset == self._ingest.dataset:
             provenance = there.provenance  # what the object says, so that a rebuild says the same
         elif there is not None:
             provenance = self._ingest.shared.tell(relpath, provenance)
-        put = made.put(relpath, provenance, there.digest if there else None)
-        return put, self._ingest.commit.submit(put)
+        return self._ingest.commit.submit(made.put(relpath, provenance, there.digest if there else None))
 
     def _place(self, incoming: Incoming, uids: tuple[str, str, str], digest: str) -> tuple[str, There | None]:
         """The path of the object, and what was there if these bytes were, whole.
@@ -295,7 +291,7 @@ class ObjectSink:
         if self._share is not None:
             self._share.release()
 
-    def _settle(self, done: Future[Outcome], put: Put, result: Future[Stored]) -> None:
+    def _settle(self, done: Future[Outcome], made: Made, result: Future[Stored]) -> None:
         self._end()
         error = done.exception()
         if error is not None:
@@ -305,4 +301,4 @@ class ObjectSink:
         if outcome.kind == "rejected":
             result.set_exception(Rejected(outcome.reason or "Other bytes of this SOP instance are stored"))
             return
-        result.set_result(Stored(outcome, dict(put.keys), put.sha256, put.problems))
+        result.set_result(Stored(outcome, dict(made.keys), made.identity().hex(), made.header.problems))

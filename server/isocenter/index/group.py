@@ -30,6 +30,25 @@ class _Member(NamedTuple):
     durable: Future[None] | None = None
 
 
+class _Handed(NamedTuple):
+    """An object as it was handed over: what its row says may still have to be made."""
+
+    put: Put | Callable[[], Put]
+    outcome: Future[Outcome]
+    durable: Future[None] | None
+
+    def member(self) -> _Member | None:
+        """It as one of a group; None where nobody waits for it any more, or making its row failed."""
+        if not self.outcome.set_running_or_notify_cancel():
+            return None
+        try:
+            put = self.put if isinstance(self.put, Put) else self.put()
+        except Exception as error:  # noqa: BLE001 (it belongs to whoever waits for the future)
+            self.outcome.set_exception(error)
+            return None
+        return _Member(put, self.outcome, self.durable)
+
+
 class GroupCommit:
     """A thread that commits objects in groups.
 
@@ -53,17 +72,17 @@ class GroupCommit:
         self.before = before
         self.on_conflict: OnConflict = on_conflict
         self.largest = largest
-        self._waiting: queue.SimpleQueue[_Member | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="isocenter-group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, put: Put, durable: Future[None] | None = None) -> Future[Outcome]:
+    def submit(self, put: Put | Callable[[], Put], durable: Future[None] | None = None) -> Future[Outcome]:
         """Queue an object; the future resolves when its group is durable, or fails with its error.
 
         Args:
-            put: the object.
+            put: the object, or what makes it, in the committing thread.
             durable: settled when its file is durable, soon: every other writer waits as long. Its error is
                 the object's. Without it the file is durable already.
 
@@ -74,7 +93,7 @@ class GroupCommit:
         with self._closing:
             if self._closed:
                 raise Unavailable("The archive is closing")
-            self._waiting.put(_Member(put, future, durable))
+            self._waiting.put(_Handed(put, future, durable))
         return future
 
     def close(self) -> None:
@@ -88,18 +107,15 @@ class GroupCommit:
     def _run(self) -> None:
         while True:
             group = self._next_group()
-            if group is None:
-                return
             ended = group[-1] is None
-            members = [member for member in group if member is not None]
+            members = [member for one in group if one is not None and (member := one.member()) is not None]
             if members:
                 self._commit(members)
             if ended:
                 return
 
-    def _next_group(self) -> list[_Member | None] | None:
-        first = self._waiting.get()
-        group = [first]
+    def _next_group(self) -> list[_Handed | None]:
+        group = [self._waiting.get()]
         while group[-1] is not None and len(group) < self.largest:
             try:
                 group.append(self._waiting.get_nowait())
@@ -108,9 +124,6 @@ class GroupCommit:
         return group
 
     def _commit(self, members: Sequence[_Member]) -> None:
-        members = [member for member in members if member.outcome.set_running_or_notify_cancel()]
-        if not members:
-            return
         try:
             outcomes = self._together(members)
         except Exception as error:  # noqa: BLE001 (it belongs to whoever waits for the future)

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from isocenter.objects.direct import Buffers
 from isocenter.objects.durable import fsync_folder, make_folder
 from isocenter.objects.faults import storage_errors
 from isocenter.objects.incoming import Incoming
@@ -44,6 +45,7 @@ class LocalStore:
         with storage_errors("open the object folder"):
             make_folder(self._incoming)
         self._hashing = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="isocenter-hash")
+        self._buffers = Buffers()
         self._lock = SweepLock(root)
         self._prefix = f"{os.getpid()}-{secrets.token_hex(3)}"
         self._mutex = threading.Lock()
@@ -56,7 +58,7 @@ class LocalStore:
         with self._mutex:
             self._count += 1
             name = f"{self._prefix}-{self._count}"
-        return Incoming(self._incoming / name, self._hashing)
+        return Incoming(self._incoming / name, self._hashing, self._buffers)
 
     def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
         """Give a sealed object its name; False when the name is taken and not to be replaced."""

@@ -14,21 +14,29 @@ import pytest
 from tests.unit.objects.conftest import receive
 
 from isocenter.errors import NoSpace, Unavailable
-from isocenter.objects import LocalStore, durable
+from isocenter.objects import HEAD_SIZE, Incoming, LocalStore, durable
 from isocenter.objects import local as local_module
+from isocenter.objects.direct import LARGEST
 
 _LEAVE_BEHIND = """
 import os, signal, sys, pathlib
 from isocenter.objects import LocalStore, durable
-LocalStore(pathlib.Path(sys.argv[1])).create().write(b"half an object")
+LocalStore(pathlib.Path(sys.argv[1])).create().write(bytes(3 << 20))
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+def _large(store: LocalStore) -> Incoming:
+    """An incoming object that has its file already: no buffer is large enough."""
+    incoming = store.create()
+    incoming.write(bytes(LARGEST))
+    return incoming
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     other = LocalStore(tmp_path)
-    mine, theirs = store.create(), other.create()
+    mine, theirs = _large(store), _large(other)
     died = subprocess.run([sys.executable, "-c", _LEAVE_BEHIND, str(tmp_path)], check=False)
     assert died.returncode == -signal.SIGKILL
     assert len(list((tmp_path / ".incoming").iterdir())) == 3
@@ -46,8 +54,10 @@ import sys, pathlib
 from isocenter.objects import LocalStore, durable
 store = LocalStore(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
-for _ in range(1000):
-    store.create().discard()
+for _ in range(200):
+    incoming = store.create()
+    incoming.write(bytes(3 << 20))
+    incoming.discard()
 """
 
 
@@ -69,7 +79,7 @@ def test_whoever_removes_leftovers_disturbs_nobody_who_receives(tmp_path: Path) 
 def test_an_old_file_is_removed_only_while_nobody_holds_it(tmp_path: Path) -> None:
     """The number of a dead process may be that of a living one by now."""
     store, other = LocalStore(tmp_path), LocalStore(tmp_path)
-    held = other.create()
+    held = _large(other)
     left = tmp_path / ".incoming" / "1-abc-1"
     left.write_bytes(b"half an object")
     for path in (held.path, left):
@@ -128,7 +138,13 @@ def test_without_hard_links_a_name_is_still_never_taken_twice(
     store.close()
 
 
-def test_a_full_disk_is_no_space_and_leaves_nothing(tmp_path: Path) -> None:
+def _write_and_seal(incoming: Incoming, *pieces: bytes) -> None:
+    incoming.write(*pieces)
+    incoming.seal(bytes(HEAD_SIZE))
+
+
+@pytest.mark.parametrize("size", [180_000, LARGEST], ids=["waiting in memory", "written as it comes"])
+def test_a_full_disk_is_no_space_and_leaves_nothing(tmp_path: Path, size: int) -> None:
     """RLIMIT_FSIZE makes the kernel refuse in the middle of a write, as a full disk does."""
     store = LocalStore(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -137,7 +153,7 @@ def test_a_full_disk_is_no_space_and_leaves_nothing(tmp_path: Path) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
         with pytest.raises(NoSpace):
-            incoming.write(bytes(90_000), bytes(90_000))
+            _write_and_seal(incoming, bytes(90_000), bytes(size - 90_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
