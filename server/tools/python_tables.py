@@ -11,12 +11,14 @@ from typing import Any
 from isocenter.client.archive import Archive
 from isocenter.client.changes import Change, Changes
 from isocenter.client.columns import Column
+from isocenter.client.download import DownloadReport
 from isocenter.client.frame import Frame
 from isocenter.client.options import Options
 from isocenter.client.resource import Resource
 from isocenter.client.resources import Instance, Patient, Series, Study
 from isocenter.client.summaries import Counts, Description, Histogram
 from isocenter.client.table import Table
+from isocenter.client.volume import Volume
 
 _LEFT_OUT = frozenset({"request", "preview", "is_time", "summarise", "question", "uid", "level"})
 _CLASSES: dict[str, tuple[type, ...]] = {
@@ -26,6 +28,8 @@ _CLASSES: dict[str, tuple[type, ...]] = {
     "python-summaries": (Counts, Histogram, Description),
     "python-column": (Column,),
     "python-resources": (Resource, Patient, Study, Series, Instance),
+    "python-volume": (Volume,),
+    "python-download": (DownloadReport,),
     "python-changes": (Changes, Change),
     "python-options": (Options,),
 }
