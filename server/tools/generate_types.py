@@ -1,4 +1,4 @@
-"""Write `server/isocenter/deid/_type_table.py`: Types of the attributes of Table E.1-1 (highdicom's IOD tables).
+"""Write `isocenter/deid/_type_table.py`: Types of the attributes of Table E.1-1 (from highdicom's tables).
 
     python server/tools/generate_types.py
 
