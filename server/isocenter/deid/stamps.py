@@ -1,0 +1,46 @@
+"""What a de-identified data set says of itself (PS3.15 E.1, E.3; PS3.3 C.7.1.1, C.12.1).
+
+Patient Identity Removed is not written here: it is true only once the pixels are cleared as well (`clear`).
+"""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from isocenter.deid._profile_table import EDITION
+from isocenter.deid.policies import Policies
+from isocenter.deid.profile import Option, Profile
+
+
+def stamp(result: Dataset, profile: Profile, policies: Policies) -> None:
+    """Write method, codes and what became of dates."""
+    words = [f"Isocenter, PS3.15 {EDITION} E.1-1", *([policies.method[:64]] if policies.method else [])]
+    result.PatientIdentityRemoved = "NO"
+    result.DeidentificationMethod = words if len(words) > 1 else words[0]
+    result.DeidentificationMethodCodeSequence = Sequence([_code(*code) for code in profile.codes()])
+    result.LongitudinalTemporalInformationModified = temporal(profile)
+    for keyword, value in policies.trial:
+        setattr(result, keyword, value)
+
+
+def clear(result: Dataset, profile: Profile) -> None:
+    """The pixels are cleared too: say that nobody can be identified."""
+    result.PatientIdentityRemoved = "YES"
+    if profile.has(Option.CLEAN_PIXEL_DATA):
+        result.BurnedInAnnotation = "NO"
+    if profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES):
+        result.RecognizableVisualFeatures = "NO"
+
+
+def temporal(profile: Profile) -> str:
+    """Longitudinal Temporal Information Modified (0028,0303)."""
+    if profile.has(Option.RETAIN_LONG_FULL_DATES):
+        return "UNMODIFIED"
+    return "MODIFIED" if profile.has(Option.RETAIN_LONG_MODIFIED_DATES) else "REMOVED"
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
+    return item
