@@ -1,4 +1,4 @@
-"""An object with one value of its own in each row of Table E.1-1, at the top and one and two sequences deep."""
+"""An object with a value of its own in each row of Table E.1-1, at the top, one and two sequences deep."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ def unique(tag: int, depth: int) -> object:
     vr, number = vr_of(tag).split(" ")[0], tag % 100_000 * 3 + depth
     if vr == "SQ":
         return Sequence([_with(0x00104000, depth, f"CANARY{tag:08X}D{depth}")])
+    date = f"19{number % 80 + 10:02}{number % 12 + 1:02}{number % 28 + 1:02}"
     return {
-        "DA": f"19{number % 80 + 10:02}{number % 12 + 1:02}{number % 28 + 1:02}",
-        "DT": f"19{number % 80 + 10:02}{number % 12 + 1:02}{number % 28 + 1:02}{number % 24:02}{number % 60:02}",
+        "DA": date,
+        "DT": f"{date}{number % 24:02}{number % 60:02}",
         "TM": f"{number % 24:02}{number % 60:02}{number % 59 + 1:02}.{number % 1_000_000:06}",
         "AS": f"{number % 80 + 10:03}Y",
         "IS": str(1_000_000 + number),
