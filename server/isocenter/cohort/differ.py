@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from isocenter.catalog.members import path_of
 from isocenter.dicom.levels import Level
 
 ADDED, REMOVED = "added", "removed"
 _AT_ONCE = 20_000
-
-Rows = list[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Difference:
     """
 
     level: Level
-    added: Rows
-    removed: Rows
+    added: pa.Table
+    removed: pa.Table
     common: int
 
     def table(self) -> pa.RecordBatchReader:
@@ -39,24 +38,21 @@ class Difference:
 
         def batches() -> Iterator[pa.RecordBatch]:
             for what, rows in ((ADDED, self.added), (REMOVED, self.removed)):
-                for start in range(0, len(rows), _AT_ONCE):
-                    part = [(what, *row) for row in rows[start : start + _AT_ONCE]]
-                    columns = [pa.array(column, pa.string()) for column in zip(*part, strict=True)]
-                    yield pa.record_batch(columns, schema=schema)
+                told = pa.array([what] * rows.num_rows, pa.string())
+                yield from rows.add_column(0, "what", told).to_batches(_AT_ONCE)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def difference(old: pa.RecordBatchReader, new: pa.RecordBatchReader, level: Level) -> Difference:
-    """Compare the members of two cohorts at a level."""
-    before, after = _rows(old), _rows(new)
-    return Difference(level, sorted(after - before), sorted(before - after), len(before & after))
+    """Compare the members of two cohorts at a level, by the UIDs of that level."""
+    with old, new:
+        before, after = old.read_all(), new.read_all()
+    added, removed = _beyond(after, before, level), _beyond(before, after, level)
+    return Difference(level, added, removed, after.num_rows - added.num_rows)
 
 
-def _rows(reader: pa.RecordBatchReader) -> set[tuple[str, ...]]:
-    with reader:
-        return {
-            row
-            for batch in reader
-            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        }
+def _beyond(rows: pa.Table, others: pa.Table, level: Level) -> pa.Table:
+    """The rows whose UID none of the others has."""
+    known = pc.is_in(rows.column(level.unique_key), value_set=others.column(level.unique_key))
+    return rows.filter(pc.invert(known)).sort_by([(name, "ascending") for name in path_of(level)])

@@ -199,7 +199,7 @@ class Diff(CohortHandler):
         if media_type != _JSON:
             await self.send_table(made.table, media_type)
             return
-        counts = {"added": len(made.added), "removed": len(made.removed), "common": made.common}
+        counts = {"added": made.added.num_rows, "removed": made.removed.num_rows, "common": made.common}
         self.write_json({"old": old.id, "new": new.id, "level": level.value, **counts})
 
     def _form(self) -> str:
