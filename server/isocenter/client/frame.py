@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast, overload
 from isocenter.client.columns import Column, name_of
 from isocenter.client.conditions import condition
 from isocenter.client.contents import Contents
+from isocenter.client.display.asked import asked_text
 from isocenter.client.display.cells import Preview
 from isocenter.client.display.frames import PLURAL, SHOWN
 from isocenter.client.suggesting import did_you_mean, no_attribute
@@ -23,7 +24,6 @@ from isocenter.client.values import Values
 from isocenter.dicom.attributes import COMPUTED, INDEX, find, is_own_column, level_of, nearest
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Equal, Everything, Predicate, attributes_of, to_json
-from isocenter.dicom.wording import to_text
 from isocenter.errors import InvalidQuery, NotFound
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class Frame(Table, Contents, Generic[Row]):
             raise no_attribute(self, name, "" if own or not column else f'a column is frame["{column}"]')
 
     def __repr__(self) -> str:
-        parts = [to_text(self.predicate)] if not isinstance(self.predicate, Everything) else []
+        parts = [asked_text(self.predicate)] if not isinstance(self.predicate, Everything) else []
         if self.order:
             parts.append("by " + ", ".join(f"{name} {way}" for name, way in self.order))
         if self.limit is not None or self.offset:
@@ -330,7 +330,7 @@ class Frame(Table, Contents, Generic[Row]):
         if self.level is Level.INSTANCE:
             told.pop("instances", None)
         title = f"{total:,} {PLURAL[self.level] if total != 1 else self.level.value}"
-        question = "" if isinstance(self.predicate, Everything) else to_text(self.predicate)
+        question = "" if isinstance(self.predicate, Everything) else asked_text(self.predicate)
         return Preview(title, shown.selected or (), first, total, told, question=question)
 
     def _shown(self) -> list[str]:

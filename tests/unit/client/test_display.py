@@ -88,6 +88,26 @@ def test_renamed_identifiers_of_sql_are_masked_and_numbers_of_many_rows_are_not(
     assert masked_in_sql(sql, columns) == masked
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("PatientID = 4711", "PatientID = •••"),
+        ('Modality = CT and PatientName ~ "Doe*"', "•••"),
+        ("PatientBirthDate between 19700101 and 19701231", "PatientBirthDate between ••• and •••"),
+        ("AccessionNumber in (A1, A2)", "AccessionNumber in (•••)"),
+        ('RequestAttributesSequence has (RequestedProcedureID = "R1")', "•••"),
+        ("not (PatientID is null)", "not (PatientID is null)"),
+        ("Modality = CT", "Modality = CT"),
+    ],
+)
+def test_what_was_asked_is_told_without_identifiers(archive, asked, shown):
+    told = repr(archive.series.where(asked)).replace('"', "")
+    assert shown in told
+    assert not any(secret in told for secret in ("4711", "Doe", "1970", "A1", "R1"))
+    with isocenter.options(show_identifiers=True):
+        assert "•••" not in repr(archive.series.where(asked))
+
+
 class TestHtml:
     """In a notebook."""
 
