@@ -10,8 +10,11 @@ _WIDGETS = {
     "DeidReview": "isocenter_jupyter.widgets.review",
     "DoseChart": "isocenter_jupyter.widgets.dose",
     "JobProgress": "isocenter_jupyter.widgets.job",
+    "SeriesViewer": "isocenter_jupyter.widgets.series_viewer",
     "TagBrowser": "isocenter_jupyter.widgets.tags",
 }
+
+__all__ = ["__version__", *_WIDGETS]
 
 
 def __getattr__(name: str) -> object:
@@ -24,7 +27,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *_WIDGETS])
+    return sorted(__all__)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:

@@ -26,10 +26,11 @@ function render({ model, el }) {
     as_table.setAttribute("aria-pressed", String(on));
     draw();
   } }, "As a table");
-  const tools = h("div", { class: "iso-bar" }, title, summary, h("span", { class: "iso-push" }), picks.map((one) => one.element), as_table);
+  const tools = h("div", { class: "iso-bar" }, title, h("span", { class: "iso-push" }), picks.map((one) => one.element), as_table);
   const body = h("div", { class: "iso-dose-body" });
   const tip = h("div", { class: "iso-dose-tip", hidden: true, "aria-hidden": "true" });
-  el.replaceChildren(tools, body, tip);
+  const foot = h("div", { class: "iso-foot" }, summary);
+  el.replaceChildren(tools, body, foot, tip);
   const say = announcer(el);
 
   const unit = (name) => (model.get("units") || {})[name] || "";
@@ -38,7 +39,7 @@ function render({ model, el }) {
   function draw() {
     const rows = model.get("rows") || [];
     const y = model.get("y");
-    tools.hidden = false;
+    foot.hidden = rows.length === 0;
     if (!rows.length) {
       title.textContent = model.get("title") || "Dose";
       summary.textContent = "";
@@ -197,7 +198,8 @@ function render({ model, el }) {
 
   function bins_table(values, y) {
     const { bins } = binned(values, values);
-    return table([`${named(y)} from`, "to", "count"], bins.map((bin) => [short(bin.low), short(bin.high), count_text(bin.count)]));
+    const filled = bins.findIndex((bin) => bin.count);
+    return table([`${named(y)} from`, "to", "count"], bins.slice(filled).map((bin) => [short(bin.low), short(bin.high), count_text(bin.count)]));
   }
 
   function rows_table(rows) {

@@ -5,6 +5,7 @@ import { announcer, bytes_text, count_text, error_box, h } from "./static/dom.js
 
 const WAIT = 5; // seconds that the server may keep a request
 const WINDOW = 15; // seconds that a rate looks back
+const IN_BYTES = new Set(["archive"]); // kinds whose work is counted in bytes
 const SIGNS = { Pending: "…", Running: "▶", Paused: "Ⅱ", Success: "✓", Failure: "✕" };
 
 function render({ model, el }) {
@@ -88,13 +89,14 @@ function render({ model, el }) {
   function line_of(job, over, known) {
     const runtime = job.EffectiveRuntime || 0;
     const done = job.Done || 0;
-    if (over) return [done ? count_text(done) : null, duration(runtime)].filter(Boolean).join(" in ");
+    const amount = IN_BYTES.has(job.Type) ? bytes_text : (count) => (count >= 10 || Number.isInteger(count) ? count_text(Math.round(count)) : count.toFixed(1));
+    if (over) return [done ? amount(done) : null, duration(runtime)].filter(Boolean).join(" in ");
     samples.push([runtime, done]);
     while (samples.length > 2 && runtime - samples[0][0] > WINDOW) samples.shift();
     const [from, begun] = samples[0];
     const rate = runtime > from ? (done - begun) / (runtime - from) : runtime > 0 ? done / runtime : 0;
-    const parts = [known ? `${count_text(done)} of ${count_text(job.Total)}` : done ? count_text(done) : null];
-    if (rate > 0) parts.push(`${rate >= 10 ? count_text(Math.round(rate)) : rate.toFixed(1)} a second`);
+    const parts = [known ? `${amount(done)} of ${amount(job.Total)}` : done ? amount(done) : null];
+    if (rate > 0) parts.push(`${amount(rate)} a second`);
     if (rate > 0 && known && done < job.Total) parts.push(`about ${duration((job.Total - done) / rate)} left`);
     return parts.filter(Boolean).join(" · ");
   }
@@ -112,8 +114,9 @@ function render({ model, el }) {
     return parts;
   }
 
-  function download({ Name: name, Size: size }) {
-    const href = `${path}/${encodeURIComponent(name)}`;
+  function download({ Name: stored, Size: size, MediaType: type }) {
+    const href = `${path}/${encodeURIComponent(stored)}`;
+    const name = type === "application/zip" && !stored.endsWith(".zip") ? `${stored}.zip` : stored;
     const button = h("button", { type: "button", class: "iso-first" }, `Save ${name} (${bytes_text(size)})`);
     button.addEventListener("click", async () => {
       const link = h("a", { download: name });

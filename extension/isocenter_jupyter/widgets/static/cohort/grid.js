@@ -157,6 +157,7 @@ export function rows_grid({ view, model, set, connection, opened, moved, failed,
         "aria-selected": String(picked),
         onclick: (event) => on_click(event, index),
         ondblclick: () => open_at(index),
+        onmousedown: (event) => (event.detail > 1 || event.shiftKey) && event.preventDefault(), // selects no text
       },
       h("span", { role: "gridcell", class: "iso-cohort-tick" }, h("span", { "aria-hidden": "true" }, picked ? "✓" : ""), h("span", { class: "iso-unseen" }, picked ? "selected" : "")),
       ...cells,
