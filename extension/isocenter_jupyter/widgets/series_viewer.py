@@ -111,13 +111,13 @@ class SeriesViewer(ArchiveWidget, module="series_viewer"):
         self.overlays_shown = list(names)
 
     def show_3d(self) -> Any:
-        """The series as a volume in ipyniivue's viewer, a widget of its own.
+        """The series as a volume in ipyniivue's viewer, a widget of its own, in the window in effect.
 
         Raises:
             NotFound: ipyniivue is not installed.
-            BadRequest: the slices make no regular volume.
+            BadRequest: the images make no volume.
         """
-        return volumes.show(self.series)
+        return volumes.show(self.shown, self.window)
 
     def answers(self) -> dict[str, Answer]:
         """What the browser side asks of Python: the volume."""
@@ -141,11 +141,11 @@ class SeriesViewer(ArchiveWidget, module="series_viewer"):
         words = [series.Modality, series.SeriesDescription, f"{len(series)} instances"]
         return f"SeriesViewer of {', '.join(str(word) for word in words if word)}"
 
-    def _show_3d(self, _content: object) -> dict[str, str]:
-        from IPython.display import display
-
-        display(self.show_3d())  # type: ignore[no-untyped-call]
-        return {"message": "The volume is shown below the cell."}
+    def _show_3d(self, content: Any) -> dict[str, str]:
+        """Make the volume's widget and tell its model, which the browser side shows over its images."""
+        height = int(content.get("height", self.height)) if isinstance(content, dict) else self.height
+        self._volume = volumes.show(self.shown, self.window, height=max(height, 160))
+        return {"model_id": self._volume.model_id}
 
     def _ask_still(self) -> bytes:
         path = f"{self.shown.path}/rendered?viewport=320,320"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,28 +23,30 @@ def is_installed() -> bool:
     return importlib.util.find_spec("ipyniivue") is not None
 
 
-def show(series: Any) -> Any:
-    """A widget of ipyniivue with the volume of a series.
+def show(image: Any, window: Sequence[float] | None = None, *, height: int = 480) -> Any:
+    """A widget of ipyniivue with the volume of a series or instance; the largest even part of its slices.
+
+    Args:
+        image: of the client.
+        window: centre and width.
+        height: in CSS pixels.
 
     Raises:
         NotFound: ipyniivue is not installed.
-        BadRequest: the slices make no regular volume.
+        BadRequest: the images make no volume.
     """
     if not is_installed():
         raise NotFound("3-D needs ipyniivue, which is not installed", hint="pip install ipyniivue")
     from ipyniivue import NiiVue
 
-    volume = series.volume()
-    viewer = NiiVue(height=480)
-    viewer.load_volumes(
-        [
-            {
-                "name": "series.nii",
-                "data": nifti(volume.array, volume.affine[:, [2, 1, 0, 3]]),
-                "colormap": "gray",
-            }
-        ]
-    )
+    volume = image.volume(irregular="largest", progress=False)
+    told: dict[str, Any] = {"name": "volume.nii", "colormap": "gray"}
+    told["data"] = nifti(volume.array, volume.affine[:, [2, 1, 0, 3]])  # indices as NIfTI counts them
+    if window is not None:
+        centre, width = window
+        told |= {"cal_min": centre - width / 2, "cal_max": centre + width / 2}
+    viewer = NiiVue(height=height)
+    viewer.load_volumes([told])
     return viewer
 
 

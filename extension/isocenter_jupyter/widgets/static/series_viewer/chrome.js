@@ -29,7 +29,7 @@ export function chrome_of(viewer) {
   let noted = 0;
 
   const chrome = {
-    root, stage, canvas, say,
+    root, body, stage, canvas, say,
     busy: (text) => show_message(h("div", { class: "iso-note iso-busy" }, text)),
     opened() {
       message.hidden = true;
@@ -48,7 +48,7 @@ export function chrome_of(viewer) {
     },
     note(text) {
       note.textContent = text;
-      note.hidden = false;
+      note.hidden = !text;
       clearTimeout(noted);
       noted = setTimeout(() => (note.hidden = true), 8000);
     },

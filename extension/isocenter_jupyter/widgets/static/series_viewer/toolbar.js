@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { icon } from "./icons.js";
 import { LAYOUTS, layout_name } from "./state.js";
+import { show_volume } from "./volume.js";
 
 const TOOLS = [
   ["window", "Window and level (w)"], ["pan", "Pan (p)"], ["zoom", "Zoom (z)"], ["scroll", "Scroll (s)"],
@@ -20,7 +21,7 @@ export function toolbar_of(viewer) {
   );
   const invert = button("invert", "Invert (i)", run("invert"));
   const overlays = button("layers", "Overlays (l)", run("panel"));
-  const cube = viewer.model.get("_can_3d") ? button("cube", "In 3-D, by ipyniivue", () => show_3d(viewer)) : null;
+  const cube = viewer.model.get("_can_3d") ? button("cube", "In 3-D, by ipyniivue", () => show_volume(viewer)) : null;
   const clear = button("trash", "Remove all measurements", run("clear"));
   const element = h(
     "div",
@@ -76,16 +77,6 @@ function same_view(preset, view) {
   if (preset.mode !== view.mode) return false;
   if (preset.mode === "window") return Math.abs(preset.center - view.center) < 0.5 && Math.abs(preset.width - view.width) < 0.5;
   return (preset.window ?? 0) === (view.window ?? 0) && (preset.table ?? 0) === (view.table ?? 0);
-}
-
-async function show_3d(viewer) {
-  viewer.chrome.note("Making the volume…");
-  try {
-    const told = await viewer.connection.ask("show_3d");
-    viewer.chrome.note(told.message);
-  } catch (error) {
-    viewer.chrome.note([error.message, error.hint].filter(Boolean).join(": "));
-  }
 }
 
 const group = (made) => h("span", { class: "viewer-group" }, made);
