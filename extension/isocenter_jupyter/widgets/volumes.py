@@ -45,7 +45,9 @@ def show(image: Any, window: Sequence[float] | None = None, *, height: int = 480
     if window is not None:
         centre, width = window
         told |= {"cal_min": centre - width / 2, "cal_max": centre + width / 2}
-    viewer = NiiVue(height=height)
+    viewer = NiiVue(
+        height=height, is_radiological_convention=True
+    )  # as the viewer: the patient's right is left
     viewer.load_volumes([told])
     return viewer
 

@@ -25,6 +25,7 @@ export function chrome_of(viewer) {
   const root = h("div", { class: "iso viewer", "data-lm-suppress-shortcuts": "true" }, toolbar.element, body, foot.element);
   element.append(root);
   const say = announcer(root);
+  keep_shortcuts_away(root);
   let spinner = 0;
   let noted = 0;
 
@@ -59,10 +60,13 @@ export function chrome_of(viewer) {
     presets: (presets) => toolbar.presets(presets),
     choose_preset: (number) => toolbar.choose(number),
     probe: (text) => foot.probe(text),
-    panel: () => fill_panel(panel, viewer),
+    panel() {
+      fill_panel(panel, viewer);
+      keep_shortcuts_away(panel);
+    },
     toggle_panel() {
       panel.hidden = !panel.hidden;
-      fill_panel(panel, viewer);
+      chrome.panel();
       toolbar.refresh();
     },
     panel_is_open: () => !panel.hidden,
@@ -82,6 +86,12 @@ export function chrome_of(viewer) {
     message.hidden = false;
   }
   return chrome;
+}
+
+// JupyterLab looks for its own shortcuts from the focused element upwards, that element included.
+function keep_shortcuts_away(root) {
+  const able = "button, select, input, summary, [tabindex]";
+  for (const one of root.querySelectorAll(able)) one.setAttribute("data-lm-suppress-shortcuts", "true");
 }
 
 function label_of(viewer) {

@@ -19,6 +19,7 @@ export function listen(viewer) {
   on(stage, "pointerup", (event) => pointer.up(event));
   on(stage, "pointercancel", () => pointer.cancel());
   on(stage, "pointerleave", () => viewer.chrome.probe(""));
+  on(stage, "click", () => setTimeout(() => keep_focus(viewer))); // a notebook takes it for the cell
   on(stage, "contextmenu", (event) => event.preventDefault());
   on(stage, "dblclick", (event) => double_click(viewer, event));
   on(stage, "wheel", (event) => wheel.over(event), { passive: false });
@@ -27,14 +28,19 @@ export function listen(viewer) {
   return () => ended.abort();
 }
 
+function keep_focus({ chrome, closed }) {
+  if (!closed && !chrome.root.contains(document.activeElement)) chrome.stage.focus({ preventScroll: true });
+}
+
 function key(viewer, event) {
+  // a key that is not ours is not the notebook's either: `b` would make a cell and take the keyboard away
+  if (!event.ctrlKey && !event.metaKey && event.key !== "Enter") event.stopPropagation();
   const typing = event.target.closest?.("input:not([type=range]), select, textarea");
   const button = event.target.closest?.("button, [type=range], [type=checkbox]");
   if (typing || (button && [" ", "Enter", "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key))) return;
   const command = command_of(event);
   if (!command) return;
   event.preventDefault();
-  event.stopPropagation();
   viewer.commands.run(command);
 }
 
