@@ -49,6 +49,9 @@ class ArchiveWidget(anywidget.AnyWidget):  # type: ignore[misc]
     _dataset = traitlets.Unicode("main").tag(sync=True)
     _show_identifiers = traitlets.Bool(False).tag(sync=True)
     _direct = traitlets.Bool(True).tag(sync=True)
+    _identity = traitlets.Unicode("", help="of the server; a kernel that is busy cannot be asked").tag(
+        sync=True
+    )
 
     def __init_subclass__(cls, module: str | None = None, **kwargs: Any) -> None:
         if module is not None:
@@ -63,6 +66,7 @@ class ArchiveWidget(anywidget.AnyWidget):  # type: ignore[misc]
             _dataset="main" if archive is None else archive.dataset_name,
             _show_identifiers=options.show_identifiers,
             _direct=direct and archive is not None,
+            _identity=_identity_of(archive) if direct and archive is not None else "",
             **traits,
         )
         self._answering = Answering(archive, self.send, self.answers(), self.largest_answer)
@@ -100,3 +104,10 @@ class ArchiveWidget(anywidget.AnyWidget):  # type: ignore[misc]
         except IsocenterError as error:
             text, html = f"<{type(self).__name__}: {error}>", f"<p>{escape(str(error))}</p>"
         return {**data, "text/plain": text, "text/html": html}, metadata
+
+
+def _identity_of(archive: Archive) -> str:
+    try:
+        return str(archive.system().get("ServerIdentity") or "")
+    except IsocenterError:
+        return ""  # the browser side asks again, and shows what goes wrong

@@ -22,7 +22,7 @@ from isocenter_jupyter.widgets import volumes
 from isocenter_jupyter.widgets.answering import Answer
 from isocenter_jupyter.widgets.base import ArchiveWidget, Fallback
 
-_STILL_WITHIN = 1.0
+_STILL_WITHIN = 0.5
 """Seconds that a display waits for the still image of its fallback, asked for when the viewer was made."""
 
 

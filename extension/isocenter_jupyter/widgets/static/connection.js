@@ -58,7 +58,7 @@ export function connect(model) {
     }
     return comm.send(method, path, headers, body, signal);
   }
-  connection.ready = model.get("_direct") ? probe(connection, comm) : Promise.resolve(false);
+  connection.ready = model.get("_direct") ? probe(connection, comm, model.get("_identity")) : Promise.resolve(false);
   return connection;
 }
 
@@ -120,14 +120,15 @@ async function over_http(base, method, path, headers, body, signal) {
 }
 
 // Direct HTTP is used only when what answers there is the very server that the kernel talks to.
-async function probe(connection, comm) {
+// `identity` is what Python knows of its server; without it the kernel is asked, which may be busy.
+async function probe(connection, comm, identity) {
   const base = proxy_base();
   if (!base) return false;
   try {
     const accept = { Accept: "application/json" };
     const there = over_http(base, "GET", "/api/system", accept, null, AbortSignal.timeout(PROBE));
     there.catch(() => null);
-    const here = content_of(await comm.send("GET", "/api/system", accept, null));
+    const here = identity ? { ServerIdentity: identity } : content_of(await comm.send("GET", "/api/system", accept, null));
     const found = await there;
     const system = found && found.status === 200 ? content_of(found) : {};
     const same = system.ServerIdentity && system.ServerIdentity === here.ServerIdentity;

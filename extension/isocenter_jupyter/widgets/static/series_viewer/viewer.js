@@ -18,6 +18,8 @@ import { first_state, held, page_of } from "./state.js";
 import { overlays_of } from "./study.js";
 import { corners_of, probe_text, view_text } from "./texts.js";
 
+const PROBED_WITHIN = 400; // milliseconds: direct HTTP does not wait for a busy kernel, and is worth as much
+
 export class Viewer {
   constructor(model, element) {
     this.began = performance.now();
@@ -44,6 +46,7 @@ export class Viewer {
   async open() {
     try {
       this.chrome.busy("Reading the series");
+      await Promise.race([this.connection.ready, new Promise((resolve) => setTimeout(resolve, PROBED_WITHIN))]);
       const path = `${this.loader.root}/studies/${this.model.get("_study")}/series/${this.model.get("_series")}`;
       const instance = this.model.get("_instance");
       const found = await this.connection.json(`${path}${instance ? `/instances/${instance}` : ""}/metadata`);
