@@ -17,10 +17,12 @@ from typing import Any, ClassVar
 import aiohttp
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server_proxy.handlers import LocalProxyHandler
-from tornado import web
+from tornado import httputil, web
+from tornado.httpclient import HTTPError
 from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketError
 
-from isocenter.errors import IsocenterError, Unavailable
+from isocenter.errors import IsocenterError, Unavailable, from_json
 from isocenter_jupyter.authorization import require
 from isocenter_jupyter.data_server import DataServer
 from isocenter_jupyter.headers import for_browser, for_data_server, has_body
@@ -29,6 +31,7 @@ from isocenter_jupyter.upstream import BLOCK, Body, Target
 
 # The body of a refused upload is read and dropped up to here, so that its sender gets to read why.
 _MOST_DRAINED = 64 * 1024 * 1024
+_REFUSED = 1011
 _ANONYMOUS = re.compile(r"[0-9a-f]{32}")
 
 
@@ -162,6 +165,10 @@ class ProxyHandler(LocalProxyHandler):
         except IsocenterError as error:
             self._tell(error)
             return
+        except asyncio.CancelledError:
+            if self._answer.cancelled():
+                return  # the browser went away while the data server thought
+            raise
         try:
             await self._pass_back(answer)
         except StreamClosedError:
@@ -191,11 +198,17 @@ class ProxyHandler(LocalProxyHandler):
         if stream is not None:
             stream.close()
 
-    def _tell(self, error: IsocenterError) -> None:
+    def _tell(self, error: IsocenterError, status: int | None = None) -> None:
         """Answer with an error of ours, in the one shape it has everywhere."""
-        self.set_status(error.status)
+        self.set_status(status or error.status)
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(error.to_json()))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """The same for what Jupyter and Tornado refuse; their page needs a user, and there may be none."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        message = getattr(error, "log_message", None) or httputil.responses.get(status_code, "It failed here")
+        self._tell(from_json({"error": {"message": message}}, status_code), status_code)
 
     def compute_etag(self) -> None:
         """None of ours: the data server has its own."""
@@ -206,15 +219,19 @@ class ProxyHandler(LocalProxyHandler):
             super().on_connection_close()
             return
         web.RequestHandler.on_connection_close(self)
-        if self._answer is not None and not self._answer.done():
-            self._answer.cancel()
+        if self._answer is not None and not self._answer.cancel() and self._answer.exception() is None:
+            self._answer.result().close()
 
     # --- WebSockets
 
     async def open(self, *_args: Any) -> None:
         """The browser opened one: open the other end."""
         self.unix_socket = self.target.socket
-        await self.proxy_open("localhost", 0, self._path.partition("?")[0])
+        try:
+            await self.proxy_open("localhost", 0, self._path.partition("?")[0])
+        except (HTTPError, WebSocketError, OSError) as error:
+            self.log.warning("The data server opens no WebSocket: %s", error)
+            self.close(_REFUSED, "the data server opens no WebSocket here")
 
     def get_client_uri(self, protocol: str, host: str, port: int, proxied_path: str) -> str:
         """Where the other end is: the data server, whatever jupyter-server-proxy would make of a path."""

@@ -1,4 +1,4 @@
-"""A viewer at the origin of a Jupyter below /user/ada/: its pages, its scripts, and what it asks of DICOMweb."""
+"""A viewer at the origin of a Jupyter below /user/ada/: its pages and scripts, and what it asks for."""
 
 from __future__ import annotations
 

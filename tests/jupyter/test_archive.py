@@ -126,6 +126,14 @@ async def test_worklist_events_come_through_the_websocket(ada: Jupyter) -> None:
     channel.close()
 
 
+async def test_a_websocket_that_the_data_server_does_not_open_is_closed(ada: Jupyter) -> None:
+    where = f"{ada.proxy.replace('http', 'ws', 1)}/dicom-web/studies"
+    channel = await websocket_connect(HTTPRequest(where, headers={"Authorization": f"token {TOKEN}"}))
+    assert await asyncio.wait_for(channel.read_message(), 60) is None
+    assert channel.close_code == 1011
+    channel.close()
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Authorization": "token wrong"}, {"Authorization": f"token {TOKEN}", "Origin": "http://evil"}],

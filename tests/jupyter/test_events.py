@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from live_jupyter import TOKEN, Jupyter, jupyter
 from recorder import recorder
 from tornado.httpclient import HTTPRequest
@@ -29,6 +30,7 @@ async def next_event(channel: WebSocketClientConnection) -> dict[str, Any]:
             return dict(told)
 
 
+@pytest.mark.slow
 async def test_started_failed_and_stopped_are_told(tmp_path: Path) -> None:
     with jupyter(tmp_path, "--Isocenter.mode=supervise") as running:
         channel = await subscribed(running)

@@ -24,13 +24,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 
 @pytest.fixture
 def stopped(running: Jupyter) -> Jupyter:
-    """It, with no data server."""
+    """It, with no data server; tests that want one start it, unless it runs."""
     assert running.ask("isocenter/server/stop", "POST", b"").status == 200
     return running
 
 
-def test_nothing_is_started_before_somebody_asks(running: Jupyter) -> None:
-    state = running.state()
+def test_nothing_is_started_before_somebody_asks(stopped: Jupyter) -> None:
+    state = stopped.state()
     assert (state["mode"], state["state"], state["found"], state["managed"]) == (
         "supervise",
         "stopped",
@@ -38,43 +38,43 @@ def test_nothing_is_started_before_somebody_asks(running: Jupyter) -> None:
         True,
     )
     assert state["hint"]
-    refused = running.ask("isocenter/proxy/api/system")
+    refused = stopped.ask("isocenter/proxy/api/system")
     assert refused.status == 503
     assert refused.json()["error"]["hint"]
 
 
 def test_it_starts_on_demand_on_a_socket_of_its_user_and_is_reached_through_the_proxy(
-    stopped: Jupyter,
+    running: Jupyter,
 ) -> None:
-    state = stopped.start()
+    state = running.start()
     info = ServerInfo.read(Path(state["data"]) / "run" / "connection.json")
     assert info is not None
     assert info.token
     assert info.token not in json.dumps(state)
     socket = info.url.removeprefix("http+unix://").replace("%2F", "/")
     assert os.stat(socket).st_mode & 0o777 == 0o600
-    assert stopped.ask("isocenter/proxy/api/system").json()["Version"] == state["version"]
+    assert running.ask("isocenter/proxy/api/system").json()["Version"] == state["version"]
 
 
-def test_its_log_can_be_read(stopped: Jupyter) -> None:
-    state = stopped.start()
-    assert state["data"] in stopped.ask("isocenter/server/log?lines=20").json()["text"]
+def test_its_log_can_be_read(running: Jupyter) -> None:
+    state = running.start()
+    assert state["data"] in running.ask("isocenter/server/log?lines=20").json()["text"]
 
 
-def test_it_stops_cleanly(stopped: Jupyter) -> None:
-    state = stopped.start()
-    told = stopped.ask("isocenter/server/stop", "POST", b"").json()
+def test_it_stops_cleanly(running: Jupyter) -> None:
+    state = running.start()
+    told = running.ask("isocenter/server/stop", "POST", b"").json()
     assert told["state"] == "stopped"
     assert not _runs(state["pid"])
     assert not (Path(state["data"]) / "run" / "connection.json").exists()
 
 
-def test_one_that_is_killed_comes_back(stopped: Jupyter) -> None:
-    before = stopped.start()
+def test_one_that_is_killed_comes_back(running: Jupyter) -> None:
+    before = running.start()
     os.kill(before["pid"], signal.SIGKILL)
-    after = stopped.wait(lambda state: state["state"] == "running" and state["pid"] != before["pid"])
-    assert after["restarts"] == 1
-    assert stopped.ask("isocenter/proxy/api/system").status == 200
+    after = running.wait(lambda state: state["state"] == "running" and state["pid"] != before["pid"])
+    assert after["restarts"] == before["restarts"] + 1
+    assert running.ask("isocenter/proxy/api/system").status == 200
 
 
 def test_those_alone_are_answered_whom_jupyter_lets_in(running: Jupyter) -> None:
@@ -83,7 +83,7 @@ def test_those_alone_are_answered_whom_jupyter_lets_in(running: Jupyter) -> None
         assert running.ask(path, headers={}).status == 403
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_it_ends_with_jupyter(tmp_path: Path, how: int) -> None:
     with jupyter(tmp_path, "--Isocenter.autostart=True") as started:
         pid = started.wait(lambda state: state["state"] == "running")["pid"]
@@ -92,6 +92,7 @@ def test_it_ends_with_jupyter(tmp_path: Path, how: int) -> None:
         assert "Traceback" not in started.log.read_text()
 
 
+@pytest.mark.slow
 def test_two_jupyters_of_one_user_share_one_server_and_the_other_takes_over(tmp_path: Path) -> None:
     data = f"--Isocenter.data={tmp_path / 'data'}"
     with jupyter(tmp_path, data) as first, jupyter(tmp_path, data) as second:
@@ -106,6 +107,7 @@ def test_two_jupyters_of_one_user_share_one_server_and_the_other_takes_over(tmp_
         assert after["managed"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_served_is_given_up_with_the_reason(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

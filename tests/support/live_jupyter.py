@@ -111,6 +111,7 @@ def jupyter(home: Path, *options: str, **variables: str) -> Iterator[Jupyter]:
     finally:
         process.terminate()
         process.wait(60)
+    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def _url(process: subprocess.Popen[bytes], folder: Path, log: Path) -> str:
