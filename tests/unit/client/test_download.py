@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +180,7 @@ def test_a_broken_connection_is_gone_on_with(ct, tmp_path, monkeypatch):
 
 def test_ctrl_c_leaves_parts_to_go_on_with(ct, tmp_path, monkeypatch):
     part, whole = part_of(ct, tmp_path)
-    readinto, pressed = Response.readinto, threading.Event()
+    readinto, pressed, stop = Response.readinto, threading.Event(), threading.Event()
 
     def press(self: Response, buffer: Any) -> int:
         if threading.current_thread() is not threading.main_thread() and self._answer.length:
@@ -189,9 +188,10 @@ def test_ctrl_c_leaves_parts_to_go_on_with(ct, tmp_path, monkeypatch):
                 pressed.set()
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
             if pressed.is_set():
-                time.sleep(0.05)
+                assert stop.wait(30), "Ctrl-C reaches those who fetch"
         return readinto(self, buffer)
 
+    monkeypatch.setattr(module, "Event", lambda: stop)
     monkeypatch.setattr(module, "_BLOCK", 20_000)
     monkeypatch.setattr(Response, "readinto", press)
     with pytest.raises(KeyboardInterrupt):
