@@ -11,7 +11,7 @@ from typing import Any
 from isocenter.cli import output as printer
 from isocenter.client.connect import connect
 from isocenter.client.display.html import bytes_text
-from isocenter.client.display.jobs import state_text, time_text
+from isocenter.client.display.jobs import error_text, state_text, time_text
 from isocenter.client.job import Job
 from isocenter.errors import BadRequest
 
@@ -101,7 +101,7 @@ class Jobbing:
             ("now", told["Phase"] if told["State"] == "Running" else ""),
             ("result", json.dumps(told["Result"], ensure_ascii=False) if told["Result"] is not None else ""),
             ("file", f"{made['Name']}, {bytes_text(made['Size'])}" if made else ""),
-            ("error", f"{error['message']} {error['hint']}".strip() if error else ""),
+            ("error", error_text(error) if error else ""),
         ]
         printer.table(("", ""), [row for row in rows if row[1]])
 

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from isocenter.client.contents import Contents
-from isocenter.client.display.cohorts import cohort_html, difference_html, verification_html
+from isocenter.client.display.cohorts import (
+    cohort_html,
+    counted,
+    difference_html,
+    scale_text,
+    verification_html,
+)
 from isocenter.client.display.html import Preview
 from isocenter.client.frame import Frame
 from isocenter.client.table import Table
@@ -134,7 +140,7 @@ class Cohort(Contents):
 
     def missing(self) -> Members:
         """The instances that are not there any more (`missing`) or have other bytes now (`changed`)."""
-        return Members(self.transport, self._path("lost"))
+        return Members(self.transport, self._path("lost"), "Nothing is missing or changed")
 
     def verify(self) -> Verification:
         """Whether the members are those that the digest says, and there, unchanged."""
@@ -200,11 +206,7 @@ class Cohort(Contents):
         return self.transport.url, self.dataset_name, self.id, self.digest
 
     def __repr__(self) -> str:
-        told = self.told
-        return (
-            f"<Cohort {self.id}: {told['instances']:,} instances in {told['series']:,} series of "
-            f"{told['studies']:,} studies>"
-        )
+        return f"<Cohort {self.id}: {scale_text(self.told)}>"
 
     def _repr_html_(self) -> str:
         return cohort_html(self.told)
@@ -212,10 +214,11 @@ class Cohort(Contents):
 
 @dataclass(frozen=True, repr=False)
 class Members(Table):
-    """A lazy table of UIDs that a cohort tells."""
+    """A lazy table of UIDs that a cohort tells; `nothing` is said where there are none."""
 
     transport: Transport
     path: str
+    nothing: str = "No members"
 
     def request(self, accept: str, limit: int | None = None) -> Response:
         """Ask for it in a media type; the stream is dropped by who wants few."""
@@ -232,7 +235,8 @@ class Members(Table):
         close = getattr(lines, "close", None)
         if close is not None:
             close()
-        title = f"the first {rows} rows" if len(first) > rows else f"{len(first)} rows"
+        title = f"the first {rows} rows" if len(first) > rows else counted(len(first), "row")
+        title = self.nothing if not first else title
         return Preview(title, tuple(first[0]) if first else (), first[:rows])
 
     def __iter__(self) -> Any:

@@ -92,10 +92,11 @@ class Cohort:
     def citation(self) -> str:
         """One line that says exactly what was used."""
         row = self.row
+        instances = f"{row.instances} instance{'' if row.instances == 1 else 's'}"
+        studies = f"{row.studies} stud{'y' if row.studies == 1 else 'ies'}"
         return (
-            f"{row.name}, version {row.version}, dataset {self.dataset}: {row.instances} instances in "
-            f"{row.series} series of {row.studies} studies, frozen {self.frozen[:10]} by {row.frozen_by}, "
-            f"sha256:{row.digest}"
+            f"{row.name}, version {row.version}, dataset {self.dataset}: {instances} in {row.series} series "
+            f"of {studies}, frozen {self.frozen[:10]} by {row.frozen_by}, sha256:{row.digest}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -31,6 +31,8 @@ LOOK = 0.25
 """Seconds between two looks at whether the jobs changed, which cost microseconds."""
 LOOK_ANYHOW = 2.0
 """Seconds between two looks at all jobs though nothing changed: a lease may have run out."""
+ORPHANS = 0.5
+"""Seconds that processes of a runner that was killed have to notice it."""
 DEAF = 20.0
 """Seconds after which a job that goes on though it was cancelled is killed."""
 PATIENCE = 6.0
@@ -59,7 +61,7 @@ class _Running:
 
 
 class Runner:
-    """Runs jobs, in a thread of its own between `start` and `stop`.
+    """Runs jobs, in a thread of its own between `start` and `stop`. There is one at a time for a data folder.
 
     Args:
         settings: of the server.
@@ -97,6 +99,8 @@ class Runner:
         self._state.close()
 
     def _run(self) -> None:
+        if not self._stopping.wait(ORPHANS):
+            self._take_over()
         while not self._stopping.wait(LOOK):
             try:
                 self.look()
@@ -122,6 +126,15 @@ class Runner:
         if time.monotonic() - self._trimmed >= TRIM:
             self._trimmed = time.monotonic()
             self._trim()
+
+    def _take_over(self) -> None:
+        """Begin what ran when the server was killed: there is no other runner, and its processes are gone."""
+        try:
+            for job in self._jobs.running():
+                if self._jobs.recover(job.id, expired=False):
+                    log.warning("The job %s ran when the server was killed", job.id)
+        except Exception:  # its lease runs out, and then it is looked for again
+            log.exception("Looking for jobs of the last start failed")
 
     def _begin(self, job: Job) -> None:
         executor = self._idle.pop()[1] if self._idle else _new_process()

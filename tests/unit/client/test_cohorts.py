@@ -32,7 +32,7 @@ def test_a_frame_is_frozen_and_found_again(archive: Any) -> None:
     assert "thick" not in archive.cohorts
     assert "thin" in archive.cohorts._ipython_key_completions_()
     assert made.frozen.utcoffset().total_seconds() == 0
-    assert "3 instances in 1 series of 1 studies" in repr(made)
+    assert "3 instances in 1 series of 1 study" in repr(made)
 
 
 def test_the_frames_of_a_cohort_answer_among_its_members(archive: Any) -> None:

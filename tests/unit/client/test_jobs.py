@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ def archive(web: LiveArchive) -> Iterator[Any]:
     with isocenter.connect(web.url) as one:
         yield one
     runner.stop()
+
+
+def until(wanted: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not wanted():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_verification_is_waited_for(archive: Any) -> None:
@@ -65,7 +73,8 @@ def test_a_running_one_is_cancelled(archive: Any) -> None:
     with pytest.raises(IsocenterError, match=r"job\.wait"):
         _ = job.result
     assert job in archive.jobs.running
-    assert "aria-label" in job._repr_html_()
+    until(lambda: job.progress > 0)
+    assert 'role="progressbar"' in job._repr_html_()
     job.cancel()
     with pytest.raises(IsocenterError, match="cancelled"):
         job.wait(False)

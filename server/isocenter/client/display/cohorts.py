@@ -39,7 +39,7 @@ def cohorts_html(dataset: str, told: Sequence[Mapping[str, Any]], error: str = "
         {**one, "size": bytes_text(one["size"]), "frozen": _day(one["frozen"]), "by": one["frozen_by"]}
         for one in told
     ]
-    title = f"{len(rows)} cohort{'' if len(rows) == 1 else 's'} of {dataset}"
+    title = f"{counted(len(rows), 'cohort')} of {dataset}"
     return table_html(Preview(title, _COLUMNS if rows else (), rows, len(rows), error=error))
 
 
@@ -72,10 +72,20 @@ def _question(query: Mapping[str, Any]) -> str:
 
 
 def _scale(told: Mapping[str, Any]) -> str:
+    return f"{scale_text(told)}, {bytes_text(told['size'])}"
+
+
+def scale_text(told: Mapping[str, Any]) -> str:
+    """How much it is: `3 instances in 1 series of 1 study`."""
     return (
-        f"{told['instances']:,} instances in {told['series']:,} series of {told['studies']:,} studies, "
-        f"{bytes_text(told['size'])}"
+        f"{counted(told['instances'], 'instance')} in {told['series']:,} series of "
+        f"{counted(told['studies'], 'study', 'studies')}"
     )
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _day(text: str) -> str:

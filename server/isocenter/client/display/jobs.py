@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from isocenter.client.display.html import STYLE, Preview, bytes_text, facts_html, table_html
+from isocenter.client.display.html import Preview, bytes_text, facts_html, table_html
 
 _COLUMNS = ("job", "dataset", "state", "progress", "phase", "created", "took", "by")
 
@@ -23,19 +23,30 @@ def job_html(told: Mapping[str, Any], error: str = "") -> str:
     if told["State"] == "Success":
         facts |= _result(told)
     if told["Error"]:
-        facts["error"] = " ".join(filter(None, (told["Error"]["message"], told["Error"]["hint"])))
+        facts["error"] = error_text(told["Error"])
     if error:
         facts["error"] = error
     title = f"Job {told['Type']}" + (f" of {told['Dataset']}" if told["Dataset"] else "")
-    bar = ""
-    if told["State"] in ("Pending", "Running"):
-        value = f' value="{told["Progress"]}"' if told["Total"] else ""
-        label = escape(f"{title}: {state_text(told)}")
-        bar = (
-            f'{STYLE}<div class="isocenter"><progress max="100"{value} aria-label="{label}"'
-            ' style="width:24em;max-width:100%"></progress></div>'
-        )
-    return facts_html(title, facts) + bar
+    return facts_html(title, facts) + (_bar(told, title) if told["State"] == "Running" else "")
+
+
+def _bar(told: Mapping[str, Any], title: str) -> str:
+    """How far it is; nothing where that is not known."""
+    if not told["Total"]:
+        return ""
+    percent = int(told["Progress"])
+    return (
+        f'<div class="isocenter"><div role="progressbar" aria-label="{escape(title)}"'
+        f' aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" style="width:24em;'
+        "max-width:100%;height:8px;margin:6px 0;border-radius:4px;overflow:hidden;"
+        'background:var(--isocenter-head)"><div style="height:100%;background:'
+        f'var(--jp-brand-color1,#2f80ed);width:{percent}%"></div></div></div>'
+    )
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """What went wrong, and what to do about it."""
+    return f"{error['message']} ({error['hint']})" if error["hint"] else str(error["message"])
 
 
 def jobs_html(told: Sequence[Mapping[str, Any]], error: str = "") -> str:
@@ -44,8 +55,8 @@ def jobs_html(told: Sequence[Mapping[str, Any]], error: str = "") -> str:
         {
             "job": f"{one['Type']} {one['ID'][:8]}",
             "dataset": one["Dataset"] or "all",
-            "state": one["State"] if one["Error"] is None else one["Error"]["message"],
-            "progress": f"{one['Progress']} %",
+            "state": _stands(one),
+            "progress": f"{one['Progress']} %" if one["State"] == "Running" and one["Total"] else "",
             "phase": one["Phase"] if one["State"] == "Running" else "",
             "created": time_text(one["CreationTime"]),
             "took": _seconds(one) if one["EffectiveRuntime"] else "",
@@ -55,6 +66,14 @@ def jobs_html(told: Sequence[Mapping[str, Any]], error: str = "") -> str:
     ]
     title = f"{len(rows)} job{'' if len(rows) == 1 else 's'}"
     return table_html(Preview(title, _COLUMNS if rows else (), rows[:50], len(rows), error=error))
+
+
+def _stands(told: Mapping[str, Any]) -> str:
+    """Where it stands; the progress has a column of its own."""
+    state = state_text(told)
+    if state == "failed":
+        return f"failed: {told['Error']['message']}"
+    return "running" if state.startswith("running") else state
 
 
 def state_text(told: Mapping[str, Any]) -> str:
