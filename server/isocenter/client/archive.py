@@ -125,7 +125,8 @@ class Archive:
         """Instances as pydicom data sets, one after the other; memory does not grow with their number.
 
         Args:
-            source: a frame, a resource, a UID of a study, series or instance, or a list of these.
+            source: a frame, a resource, a UID of a study, series or instance, a data frame with a column of
+                UIDs, or a list of these.
             how: as for `Frame.datasets`: `stop_before_pixels`, `specific_tags`, `connections`, `progress`.
 
         Raises:
@@ -142,7 +143,8 @@ class Archive:
         """Instances as DICOM files in a folder; see `Frame.download`.
 
         Args:
-            source: a frame, a resource, a UID of a study, series or instance, or a list of these.
+            source: a frame, a resource, a UID of a study, series or instance, a data frame with a column of
+                UIDs, or a list of these.
             folder: made when it is not there.
             template: of file names, of keywords.
             how: `overwrite`, `verify`, `connections`, `progress`.

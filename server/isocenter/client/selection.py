@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -50,10 +50,12 @@ class Selection:
             yield from self._of_frame(frame)
         elif isinstance(source, str):
             yield from self._of_uids([source])
+        elif (column := _column(source)) is not None:
+            yield from self._of_list(iter(column))
         elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
             yield from self._of_list(iter(source))
         else:
-            hint = "give a frame, a study, series or instance, a UID, or a list of these"
+            hint = "give a frame, a study, series or instance, a UID, a list or a data frame of these"
             raise BadRequest(f"{type(source).__name__} does not say which instances", hint=hint)
 
     def path(self, row: Row) -> str:
@@ -88,6 +90,8 @@ class Selection:
                 uids.append(one.uid)
             elif isinstance(one, str):
                 uids.append(one)
+            elif isinstance(one, Mapping) and (key := _lowest(one)):
+                uids.append(str(one[key]))
             else:
                 yield from self._of_uids(uids)
                 uids.clear()
@@ -123,6 +127,19 @@ class Selection:
         place = {uid: number for number, uid in enumerate(uids)}
         rows = frame.sort(*_ORDER).select(*self._columns).rows()
         yield from sorted(rows, key=lambda row: place[str(row[level.unique_key])])
+
+
+def _column(source: Any) -> Iterable[object] | None:
+    """The column of UIDs of a pandas or Polars data frame; of the lowest level that it has."""
+    names = getattr(source, "columns", None)
+    if isinstance(source, Mapping) or not isinstance(names, Iterable):
+        return None
+    key = _lowest(set(names))
+    return None if key is None else map(str, dict.fromkeys(source[key]))
+
+
+def _lowest(names: Container[str]) -> str | None:
+    return next((key for key in reversed(UIDS) if key in names), None)
 
 
 def find(home: Any, uid: str) -> Resource:

@@ -64,6 +64,17 @@ def test_uids_and_lists_of_anything(real):
     assert uids(real.read([])) == []
 
 
+def test_a_data_frame_and_rows_of_one(real):
+    frame = real.instances.where(SeriesInstanceUID="1.2.3.1").sort("InstanceNumber")
+    assert uids(real.read(frame.to_pandas())) == SERIES
+    assert uids(real.read(frame.to_polars().head(2))) == SERIES[:2]
+    assert uids(real.read(frame.to_pandas()["SOPInstanceUID"])) == SERIES
+    assert uids(real.read(list(frame.rows()))) == SERIES
+    assert uids(real.read(real.series.where(SeriesInstanceUID="1.2.3.1").to_pandas())) == SERIES
+    with pytest.raises(BadRequest, match="no UID"):
+        list(real.read(frame.select("Modality").to_pandas()))
+
+
 def test_what_is_not_there_is_named(real):
     with pytest.raises(NotFound, match=r"1\.2\.99 is not in 'main'"):
         list(real.read(["1.2.3.1.1", "1.2.99"]))
