@@ -16,6 +16,7 @@ from isocenter.client.frame import Frame
 from isocenter.client.options import Options
 from isocenter.client.resource import Resource
 from isocenter.client.resources import Instance, Patient, Series, Study
+from isocenter.client.store import StoreReport
 from isocenter.client.summaries import Counts, Description, Histogram
 from isocenter.client.table import Table
 from isocenter.client.volume import Volume
@@ -30,6 +31,7 @@ _CLASSES: dict[str, tuple[type, ...]] = {
     "python-resources": (Resource, Patient, Study, Series, Instance),
     "python-volume": (Volume,),
     "python-download": (DownloadReport,),
+    "python-store": (StoreReport,),
     "python-changes": (Changes, Change),
     "python-options": (Options,),
 }
