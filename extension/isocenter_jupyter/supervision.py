@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Literal, TypeVar
 
 from isocenter.client.process import STARTS_WITHIN, ServerProcess
-from isocenter.client.server_info import ServerInfo, runtime_folder
+from isocenter.client.server_info import ServerInfo
 from isocenter.errors import IsocenterError, Unavailable
 
 State = Literal["stopped", "starting", "running", "failed"]
@@ -240,10 +240,13 @@ async def _to_its_end(work: Callable[[], T]) -> T:
 
 
 def private_folder() -> Path:
-    """A folder of this user alone whose path is short enough for a socket in it."""
-    told = runtime_folder()
-    if told is not None and len(os.fsencode(told)) + len("/") + _LONGEST_NAME <= _LONGEST_SOCKET:
-        return told
+    """A folder of this user alone, on this machine alone, whose path is short enough for a socket in it.
+
+    Not in the home folder: machines may share that, and their sockets would take each other's names.
+    """
+    told = os.environ.get("XDG_RUNTIME_DIR")
+    if told and len(os.fsencode(told)) + len("/isocenter/") + _LONGEST_NAME <= _LONGEST_SOCKET:
+        return Path(told, "isocenter")
     return Path(tempfile.gettempdir(), f"isocenter-{os.getuid()}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import http.client
 import re
 import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -211,6 +214,22 @@ def test_a_page_of_another_site_changes_nothing_even_with_the_header(
     headers = _browser(cookies, Origin="https://evil.example", **{"X-XSRFToken": cookies["_xsrf"]})
     assert ada.ask("isocenter/proxy/dicom-web/studies", "POST", b"x", headers).status in (403, 404)
     assert not record.requests
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_jupyter_that_ends_when_idle_ends_though_its_panel_looks_on(
+    record: Recorder, tmp_path: Path
+) -> None:
+    options = ["--ServerApp.shutdown_no_activity_timeout=5", f"--Isocenter.url={record.url}"]
+    with jupyter(tmp_path, *options) as idle:
+        deadline = time.monotonic() + 200
+        while idle.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):  # it ends meanwhile
+                idle.ask("isocenter/server")
+                idle.ask("isocenter/proxy/api/jobs")
+            time.sleep(1)
+        assert idle.process.poll() == 0
 
 
 def test_polling_keeps_no_jupyter_from_its_rest_but_work_does(ada: Jupyter, record: Recorder) -> None:
