@@ -30,8 +30,8 @@ def connect(
 ) -> Archive:
     """Connect to a server.
 
-    Without arguments it is, in this order: the one at `ISOCENTER_URL`, the service `isocenter` of the
-    JupyterHub in which this runs, the server that this Jupyter looks after (started if need be), the one of
+    Without arguments it is, in this order: the one at `ISOCENTER_URL`, the server that this Jupyter
+    looks after (started if need be), the service `isocenter` of the JupyterHub in which this runs, the one of
     this user on this machine that was started last, or that of `./isocenter-data`.
 
     Args:

@@ -1,8 +1,9 @@
 """Where servers may be: the places that `isocenter.connect()` looks at, in order, and what was found there.
 
-The arguments; `ISOCENTER_URL`; the service `isocenter` of the JupyterHub in which this runs, with the hub's
-token; the Jupyter server whose kernel this is, which starts one if need be; the connection files that servers
-of this user leave in the runtime folder; `./isocenter-data`. Not here: asking them (`connect`).
+The arguments; `ISOCENTER_URL`; the Jupyter server whose kernel this is, which starts one if need be, or tells
+the one that its panel shows; the service `isocenter` of the JupyterHub in which this runs, with the hub's
+token; the connection files that servers of this user leave in the runtime folder; `./isocenter-data`. Not
+here: asking them (`connect`).
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class Search:
             yield Candidate(ServerInfo(named, token, found_by="ISOCENTER_URL"), chosen=True)
             return
         self.tried.append("ISOCENTER_URL: not set")
-        yield from self._hub()
         if ring:
             yield from self._jupyter()
+        yield from self._hub()
         yield from self._published()
         yield from self._file(Path("isocenter-data", "run", "connection.json").absolute())
 

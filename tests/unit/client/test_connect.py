@@ -232,6 +232,17 @@ def test_in_a_kernel_the_server_of_its_jupyter_is_taken(server, tmp_path, monkey
         assert not isocenter.servers()  # only looks: it does not ring
 
 
+def test_the_server_that_the_panel_of_jupyter_shows_comes_before_that_of_the_hub(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "of-the-hub")
+    monkeypatch.setenv("ISOCENTER_JUPYTERHUB_URL", "http://127.0.0.1:9/services/isocenter")
+    with jupyter(tmp_path, {"url": server.url, "token": server.token, "data": None}) as path:
+        monkeypatch.setenv("ISOCENTER_JUPYTER", path)
+        with isocenter.connect() as archive:
+            assert archive.url == server.url
+
+
 def test_a_jupyter_that_cannot_start_one_says_why(tmp_path, monkeypatch):
     with jupyter(tmp_path, Unavailable("The disk is full").to_json()) as path:
         monkeypatch.setenv("ISOCENTER_JUPYTER", path)
