@@ -116,7 +116,7 @@ def test_columns_are_listed(archive):
 
 def test_displays_hold_rows_but_no_names(archive):
     html = archive.instances._repr_html_()
-    assert f"<b>{len(FILES)} instances</b>" in html
+    assert f"<caption>{len(FILES)} instances" in html
     assert "CompressedSamples" not in archive.studies._repr_html_()
     assert "CompressedSamples" not in archive.sql("SELECT PatientName AS x FROM instances")._repr_html_()
 
