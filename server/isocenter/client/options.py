@@ -27,14 +27,29 @@ class Options:
     timeout: float = 120.0
 
     @contextmanager
-    def __call__(self, **settings: Any) -> Iterator[Options]:
+    def __call__(
+        self,
+        *,
+        show_identifiers: bool | None = None,
+        display_rows: int | None = None,
+        progress: bool | None = None,
+        timeout: float | None = None,
+        **unknown: Any,
+    ) -> Iterator[Options]:
         """Set these within a `with` block; afterwards they are as before.
 
         Raises:
-            AttributeError: there is no such option; the nearest is named.
+            AttributeError: there is no such option.
         """
-        for name in settings:
+        for name in unknown:
             self._check(name)
+        given = {
+            "show_identifiers": show_identifiers,
+            "display_rows": display_rows,
+            "progress": progress,
+            "timeout": timeout,
+        }
+        settings = {name: value for name, value in given.items() if value is not None}
         before = {name: getattr(self, name) for name in settings}
         try:
             for name, value in settings.items():

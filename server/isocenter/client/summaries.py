@@ -74,9 +74,10 @@ class Counts(Table):
         """The first of them; how many there are is told when they are few."""
         first = list(self.rows(rows + 1))
         more = len(first) > rows
-        what = self.by[0] if len(self.by) == 1 else "combinations"
-        values = f"values of {what}" if len(self.by) == 1 else what
-        title = f"first {rows} {values}" if more else f"{len(first)} {values}"
+        one = len(first) == 1
+        noun = "value" if len(self.by) == 1 else "combination"
+        noun = f"{noun}{'' if one else 's'}{f' of {self.by[0]}' if len(self.by) == 1 else ''}"
+        title = f"first {rows} {noun}" if more else f"{len(first)} {noun}"
         shown = [self._with_nothing(row) for row in first[:rows]]
         return Preview(title, (*self.by, COUNT), shown, question=self._of(), bars=COUNT)
 
@@ -173,9 +174,9 @@ class Description(Table):
         empty = len(found) - len(shown)
         title = f"{len(shown)} column{'s' if len(shown) != 1 else ''}"
         title += f", {empty} more without a value" if empty else ""
-        right = frozenset(_SHOWN[5:])
+        columns = [name for name in _SHOWN if any(row.get(name) not in (None, "") for row in shown)]
         question = repr(self.frame).strip("<>")
-        return Preview(title, _SHOWN, shown, right=right, question=question)
+        return Preview(title, columns, shown, right=frozenset(_SHOWN[5:]), question=question)
 
     def __repr__(self) -> str:
         return f"<description of {repr(self.frame).strip('<>')}>"

@@ -56,6 +56,12 @@ def test_changes_are_read_page_by_page(web: Any, make: Make) -> None:
     assert seen == whole["Changes"]
     assert web.get(f"/api/changes?since={since}").json() == {"Changes": [], "Done": True, "Last": since}
     assert web.get("/api/changes?since=x").status_code == 400
+    for last in ("last", "last="):
+        assert web.get(f"/api/changes?{last}").json() == {
+            "Changes": whole["Changes"][-1:],
+            "Done": True,
+            "Last": since,
+        }
 
 
 def test_datasets_are_those_one_may_read(serve: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import decimal
 import io
 import json
 
@@ -79,3 +80,10 @@ def test_values_of_python_objects_leave_as_text() -> None:
     table = pa.table({"private": pa.array([{"a": b"\x00"}]), "raw": pa.array([b"\x01\x02"])})
     assert json.loads(encoded(NDJSON, table)) == {"private": {"a": "AA=="}, "raw": "AQI="}
     assert list(csv.reader(io.StringIO(encoded(CSV, table).decode())))[1] == ['{"a": "AA=="}', "AQI="]
+
+
+def test_decimals_which_sums_of_sql_are_are_numbers() -> None:
+    values = [decimal.Decimal(3), decimal.Decimal("1.5"), None]
+    table = pa.table({"n": pa.array(values, pa.decimal128(38, 2))})
+    assert [json.loads(line)["n"] for line in encoded(NDJSON, table).splitlines()] == [3, 1.5, None]
+    assert encoded(CSV, table).split()[:3] == [b"n", b"3", b"1.5"]

@@ -82,6 +82,17 @@ def test_a_histogram_and_a_description_are_tables(web: Any) -> None:
     assert "SeriesInstanceUID" in ask(web, "describe", NDJSON, level="series").text
 
 
+def test_a_count_with_sizes(web: Any) -> None:
+    sizes = [row["_size"] for row in rows(ask(web, "query", columns=["_size"]))]
+    assert ask(web, "count", level="study", sizes=True).json() == {
+        "count": 2,
+        "instances": 4,
+        "size": sum(sizes),
+    }
+    told = ask(web, "count", where="Modality=XX", sizes=True).json()
+    assert told == {"count": 0, "instances": 0, "size": 0}
+
+
 def test_facets_of_one_request(web: Any) -> None:
     facets = [{"column": "Modality", "where": None}, {"column": "SliceThickness", "bins": 2, "where": CT}]
     told = ask(web, "facets", facets=facets).json()
