@@ -201,7 +201,9 @@ def _one_a_place(slices: list[Slice], irregular: Irregular, left_out: list[str])
     count = f"{len(doubled)} place{'s' if len(doubled) > 1 else ''}"
     told = f"several slices at {count}, the first instances number {first}"
     if irregular == "error":
-        hint = "volume(irregular='largest') takes the one of lowest number at each place"
+        hint = (
+            f"{_choices(doubled[0])}volume(irregular='largest') takes the one of lowest number at each place"
+        )
         raise BadRequest(f"The slices are no even stack: {told}", hint=hint)
     left_out.append(f"{told}; the one of lowest number is taken")
     return [place[0] for place in places]
@@ -215,6 +217,17 @@ def _telling(places: list[list[Slice]]) -> tuple[str, list[Any]] | None:
         if len(distinct) == len(sets[0]) and all(set(values) == distinct for values in sets):
             return name, sorted(distinct, key=lambda value: (str(type(value)), value))
     return None
+
+
+def _choices(place: list[Slice]) -> str:
+    """What slices at one place differ in, as a hint; empty when nothing is known."""
+    for name in _TELLING:
+        values = {one.value(name) for one in place}
+        if len(values) > 1 and None not in values:
+            told = sorted(values, key=lambda value: (str(type(value)), value))
+            shown = ", ".join(map(str, told[:6]))
+            return f"choose by volume({name}={told[0]!r}), there are {shown}; or "
+    return ""
 
 
 def choose(slices: Sequence[Slice], chosen: dict[str, Any]) -> list[Slice]:

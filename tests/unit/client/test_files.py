@@ -13,7 +13,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from isocenter.client.resources import resource_of
-from isocenter.errors import Conflict, NotFound
+from isocenter.errors import BadRequest, Conflict, NotFound
 
 FRAMES, SIDE = 80, 256
 
@@ -84,6 +84,16 @@ def test_highdicom_reads_one_frame_and_fetches_little_more(stored):
         image = highdicom.imread(file, lazy_frame_retrieval=True)
         assert (image.get_stored_frame(60) == 59).all()
         assert file.transferred < 1_500_000
+
+
+def test_highdicom_reads_a_segmentation_as_the_error_of_volume_says(real):
+    path = get_testdata_file("liver_1frame.dcm")
+    real.store(path, progress=False).raise_for_failures()
+    one = resource_of(real, "instance", str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID))
+    with pytest.raises(BadRequest, match=r"1 bit.*segread\(instance\.open\(\)\)"):
+        one.volume(progress=False)
+    with one.open() as file:
+        assert highdicom.seg.segread(file).segment_numbers
 
 
 def test_reading_to_the_end_takes_few_requests(stored):

@@ -254,6 +254,20 @@ def test_several_volumes_are_told_apart_and_one_is_chosen(kept):
         series.volume(EchoTim=30, **QUIET)
 
 
+def test_slices_that_something_tells_apart_in_part_name_it(kept):
+    images = [
+        made.ct(
+            "1.2.5.36", n, SOPInstanceUID=f"1.2.5.36.{n}.{turn}", DiffusionBValue=0.0 if turn == 0 else 1000.0
+        )
+        for n in range(3)
+        for turn in range(3)
+    ]
+    series = kept(images)
+    with pytest.raises(BadRequest, match=r"choose by volume\(DiffusionBValue=0.*there are 0.*, 1000"):
+        series.volume(**QUIET)
+    assert series.volume(DiffusionBValue=0, **QUIET).shape[0] == 3
+
+
 def test_rounded_positions_are_even_enough(kept):
     images = [made.ct("1.2.5.16", n) for n in range(8)]
     for n, one in enumerate(images):
