@@ -165,6 +165,26 @@ def test_a_palette_image_has_the_colours_that_pydicom_gives(run: Run) -> None:
     assert np.abs(shown[..., :3].astype(int) - expected).max() <= 1
 
 
+def test_a_segmented_palette_has_the_colours_that_pydicom_gives(run: Run) -> None:
+    from pydicom.pixels import apply_color_lut
+
+    path = get_testdata_file("gdcm-US-ALOKA-16.dcm")
+    if path is None:
+        pytest.skip("pydicom-data is not installed")
+    image = dcmread(path)
+    expected = (apply_color_lut(image.pixel_array, image) >> 8).astype(int)
+    shown = _shown(run, image, {"mode": "object"}, colour=True)
+    assert np.abs(shown[..., :3].astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_segments_of_a_table_are_values_lines_and_repetitions(run: Run, wide: bool) -> None:
+    offset = [0, 0] if wide else [0, 0, 0, 0]
+    words = [0, 2, 10, 20, 1, 4, 60, 2, 2, *offset]
+    told = run("tables", "return m.expanded(given.words, given.wide)", words=words, wide=wide)
+    assert told == [10, 20, 30, 40, 50, 60, 10, 20, 30, 40, 50, 60]
+
+
 def test_twelve_signed_bits_have_their_sign(run: Run) -> None:
     stored = np.array([-2048, -1, 0, 1, 2047], dtype=np.int16)
     raw = (stored & 0x0FFF).astype("<u2")

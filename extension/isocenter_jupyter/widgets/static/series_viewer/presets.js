@@ -1,6 +1,7 @@
 // Windows that people know by name, by modality, and the SUV factor of a PET (body weight). Numbers are centre and width.
 
 import { TAG, items_of, number_of, text_of } from "./attributes.js";
+import { has_tables } from "./tables.js";
 
 const CT = [
   ["Brain", 40, 80], ["Stroke", 40, 40], ["Subdural", 80, 240], ["Soft tissue", 50, 400], ["Lung", -600, 1500],
@@ -39,7 +40,8 @@ export function is_cone_beam(dataset) {
 export function first_view(frame) {
   const invert = frame.image.modality === "PT";
   const suv = invert ? named(frame)[1] : null;
-  return { mode: "object", colours: "grey", ...(suv?.view ?? {}), invert };
+  const mode = frame.windows.length || has_tables(frame) ? "object" : "auto";
+  return { mode, colours: "grey", ...(suv?.view ?? {}), invert };
 }
 
 // What a stored activity (Bq/ml) is multiplied by to give SUV by body weight (g/ml); null where the object lacks it.

@@ -30,7 +30,7 @@ async function* overlays_of(frames, chosen, loader) {
 async function candidates(image, loader) {
   const series = await loader.connection.json(`${loader.root}/studies/${image.study}/series`);
   return (series ?? [])
-    .filter((one) => KINDS.includes(text_of(one, TAG.Modality)))
+    .filter((one) => KINDS.includes(text_of(one, TAG.Modality)) && text_of(one, TAG.SeriesInstanceUID) !== image.series)
     .map((one) => ({ study: image.study, series: text_of(one, TAG.SeriesInstanceUID) }));
 }
 
