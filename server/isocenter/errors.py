@@ -152,11 +152,15 @@ class NoServer(Unavailable):
 
     code = "no-server"
 
+    @property
+    def tried(self) -> list[str]:
+        """Where it was looked for, and what was there."""
+        told = self.detail.get("tried") if isinstance(self.detail, dict) else None
+        return [str(line) for line in told or ()]
+
     def __str__(self) -> str:
-        tried = (self.detail or {}).get("tried") or []
-        return "\n".join(
-            [f"{self.message}. Tried:", *(f"  - {line}" for line in tried), f"Next: {self.hint}"]
-        )
+        lines = (f"  - {line}" for line in self.tried)
+        return "\n".join([f"{self.message}. Tried:", *lines, f"Next: {self.hint}"])
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: whoever has no server is not helped by our stack."""

@@ -152,3 +152,11 @@ def _rows(form: str, data: bytes) -> list[dict[str, Any]]:
     if form == "json":
         return list(json.loads(data))
     return list(pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist())
+
+
+def test_without_a_server_a_command_lists_what_it_tried(alone: Any) -> None:
+    told = alone("find")
+    assert told.returncode == 2
+    assert "- ISOCENTER_URL: not set" in told.stderr
+    assert "- connection files: none in" in told.stderr
+    assert "isocenter serve" in told.stderr

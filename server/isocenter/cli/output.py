@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from isocenter.errors import IsocenterError
+from isocenter.errors import IsocenterError, NoServer
 
 out = Console()
 err = Console(stderr=True)
@@ -21,6 +21,9 @@ err = Console(stderr=True)
 def tell_error(error: IsocenterError) -> None:
     """The message in red, the hint below it, on standard error."""
     err.print(f"[bold red]Error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
+    if isinstance(error, NoServer):
+        for line in error.tried:
+            err.print(f"       - {escape(line)}", highlight=False, soft_wrap=True)
     if error.hint:
         err.print(f"       {escape(error.hint)}", highlight=False, soft_wrap=True)
 
