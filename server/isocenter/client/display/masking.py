@@ -55,6 +55,8 @@ _HIDING = re.compile(
 """Ways of SQL to give a column another name without naming it."""
 _AGGREGATES = r"count|sum|avg|mean|median|stddev\w*|var\w*|approx_count_distinct|quantile\w*"
 _ARGUMENT = r"(?:[^()]|\([^()]*\))*"
+_UNNAMED = re.compile(rf"({_AGGREGATES})(?:_star)?\(({_ARGUMENT})\)", re.IGNORECASE).fullmatch
+_SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -78,19 +80,42 @@ def is_identifier(name: str) -> bool:
 def masked_in_sql(text: str, columns: Iterable[str]) -> frozenset[str]:
     """The columns of a SQL answer to mask: identifiers, and if the text names one, or may hide that it does,
     every renamed column that is not plainly a count or another number made of many rows."""
-    hides_one = any(is_identifier(word) for word in _WORD.findall(text)) or _HIDING(text) is not None
+    hides_one = _names_one(text) or _HIDING(text) is not None
     return frozenset(
-        c for c in columns if is_identifier(c) or (hides_one and not _is_keyword(c) and not _is_made(c, text))
+        c
+        for c in columns
+        if is_identifier(c)
+        or c.lower() in _in_any_case()
+        or (hides_one and not _is_keyword(c) and not _is_made(c, text))
     )
+
+
+def _names_one(text: str) -> bool:
+    """Whether SQL, to which case means nothing, names an identifier."""
+    return any(word.lower() in _in_any_case() for word in _WORD.findall(text))
+
+
+@lru_cache(maxsize=1)
+def _in_any_case() -> frozenset[str]:
+    from isocenter.dicom._dictionary_table import KEYWORDS
+
+    return frozenset(name.lower() for name in (*KEYWORDS, *_WHOLE_HEADERS) if is_identifier(name))
 
 
 def _is_made(column: str, text: str) -> bool:
-    """Whether a column is a number made of many rows: `count(*) AS n`, `avg(SliceThickness)`."""
-    name = re.escape(column)
-    made = rf"\b(?:{_AGGREGATES})\s*\({_ARGUMENT}\)\s+(?:AS\s+)?\"?{name}\b"
-    return re.match(rf"(?:{_AGGREGATES}|count_star)\(", column, re.IGNORECASE) is not None or (
-        len(re.findall(rf"\b{name}\b", text)) <= 3 and re.search(made, text, re.IGNORECASE) is not None
+    """Whether a column is a number made of many rows: `count(*) AS n`, `avg(SliceThickness)`.
+
+    Only where one SELECT says what it is, and of identifiers only their count.
+    """
+    if len(_SELECT.findall(text)) > 1:
+        return False
+    made = re.compile(
+        rf"\b({_AGGREGATES})\s*\(({_ARGUMENT})\)\s+(?:AS\s+)?\"?{re.escape(column)}\b", re.IGNORECASE
     )
+    found = made.search(text) or _UNNAMED(column)
+    if found is None:
+        return False
+    return found[1].lower() == "count" or not _names_one(found[2])
 
 
 def _is_keyword(name: str) -> bool:
