@@ -57,10 +57,11 @@ class AllCohorts(CohortHandler):
         self.write_json([one.to_json() for one in made])
 
     async def post(self) -> None:
-        """Freeze `{"name", "description", "level", "where" or "expression" or "uids", …}`; 201.
+        """Freeze what is asked for now; 201, and the cohort.
 
-        As well `dataset`, `pinned`, `order`, `limit`, `offset` and `cohort` (within another one). Many UIDs
-        are better sent as `text/plain`, one a line, with the other fields in the query string.
+        `{"name", "description", "dataset", "level", "where", "expression", "uids", "cohort", "order",
+        "limit", "offset", "pinned"}`: rows of a level by condition, text or UIDs, within another cohort.
+        Many UIDs are better sent as `text/plain`, one a line, with the other fields in the query string.
         """
         asked = self._asked()
         dataset = self.dataset(asked["dataset"], Action.FREEZE)

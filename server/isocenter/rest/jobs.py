@@ -234,9 +234,10 @@ class CreateArchive(JobHandler):
     """A zip of what is named, made by a job."""
 
     async def post(self) -> None:
-        """`{"Resources": [UIDs]}`, `{"Cohort"}` or `{"Where"}`; `Dataset`, `Media`, `Filename`, `Priority`.
+        """Start it; `{"ID", "Path", "Type"}` of the job, as Orthanc answers to `"Asynchronous": true`.
 
-        Answers `{"ID", "Path"}` of the job, as Orthanc does with `"Asynchronous": true`.
+        `{"Resources", "Cohort", "Where", "Dataset", "Media", "Filename", "Priority", "Asynchronous",
+        "Synchronous"}`: UIDs of any level, or a cohort, or a condition; `Media` with a DICOMDIR.
         """
         asked = self.fields(
             Resources=list,
