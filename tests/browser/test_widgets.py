@@ -115,12 +115,13 @@ def test_a_cohort_is_narrowed_sorted_and_selected(run: Callable[..., Shown], dir
 
     page.get_by_label(re.compile("^CT")).check()
     page.wait_for_function(f"document.querySelector('.iso-cohort .iso-title').textContent === '{ct} series'")
-    page.wait_for_function("document.querySelectorAll('.iso-cohort-chart .iso-cohort-in').length > 3")
+    shown.wait(".iso-cohort-chart .iso-cohort-in")
     chart = page.locator(".iso-cohort-chart").first.bounding_box()
     page.mouse.move(chart["x"] + 2, chart["y"] + 20)
     page.mouse.down()
     page.mouse.move(chart["x"] + chart["width"] / 2, chart["y"] + 20)
     page.mouse.up()
+    shown.wait(".iso-chip:has-text('StudyDate')")
     page.wait_for_function(
         f"Number.parseInt(document.querySelector('.iso-cohort .iso-title').textContent) < {ct}"
     )

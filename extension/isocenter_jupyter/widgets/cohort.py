@@ -228,14 +228,7 @@ class CohortTable(ArchiveWidget, module="cohort"):
 
     def _open(self, content: Any) -> dict[str, Any]:
         """Put the viewer of a row's series beneath the table."""
-        key = "SeriesInstanceUID"
-        uid = content.get(key)
-        if not uid:
-            frame = self._frame.where(col.StudyInstanceUID == content["StudyInstanceUID"])
-            first = next(
-                iter(Archive(frame.transport, frame.dataset_name).series.where(frame.predicate).rows(1))
-            )
-            uid = first[key]
+        uid = content.get("SeriesInstanceUID") or self._first_series(str(content["StudyInstanceUID"]))
         series = resource_of(self._frame, "series", str(uid))
         found = next(iter(entry_points(group="isocenter.displays", name="series")), None)
         if found is None:
@@ -245,6 +238,14 @@ class CohortTable(ArchiveWidget, module="cohort"):
         if before is not None:
             before.close()
         return {"series": str(uid)}
+
+    def _first_series(self, study: str) -> str:
+        """The first series of a study, of those with images if there is one."""
+        assert self.archive is not None
+        rows = self.archive.series.where(StudyInstanceUID=study).sort("SeriesNumber", "SeriesInstanceUID")
+        found = list(rows.select("SeriesInstanceUID", "Rows").rows())
+        chosen = next((row for row in found if row.get("Rows")), found[0])
+        return str(chosen["SeriesInstanceUID"])
 
 
 def _where(frame: Frame) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,17 @@ import isocenter
 from isocenter.client.archive import Archive
 
 
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[LiveArchive]:
-    with serving(tmp_path / "data") as start:
-        yield start()
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
+    """A study of two CT images."""
+    with serving(tmp_path_factory.mktemp("widgets") / "data") as start:
+        web = start()
+        web.store(instance(1, PatientID="P1", PatientName="Doe^Ann"), instance(2, PatientID="P1"))
+        yield web
 
 
 @pytest.fixture
 def archive(web: LiveArchive) -> Iterator[Archive]:
-    """A study of two CT images."""
-    web.store(instance(1, PatientID="P1", PatientName="Doe^Ann"), instance(2, PatientID="P1"))
     with isocenter.connect(web.url) as connected:
         yield connected
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+import nbconvert
+import nbformat
 import pytest
 from live_archive import LiveArchive
 
@@ -150,3 +152,11 @@ def test_a_widget_has_a_text_and_a_page_where_there_is_no_browser(widget: Plain)
     assert data["text/plain"] == "<Plain>"
     assert "open the notebook in Jupyter" in data["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_page_made_of_a_notebook_has_the_fallback(widget: Plain) -> None:
+    data, metadata = widget._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("widget", outputs=[output])])
+    page, _ = nbconvert.HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    assert "open the notebook in Jupyter" in page

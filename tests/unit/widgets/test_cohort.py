@@ -6,29 +6,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from live_archive import LiveArchive, instance
+from live_archive import LiveArchive, instance, serving
 
-import isocenter
 from isocenter.client.archive import Archive
 from isocenter.errors import BadRequest
 from isocenter_jupyter.widgets.cohort import CohortTable
 
+EARLY = {"PatientID": "P1", "PatientName": "Doe^Ann", "StudyDate": "20200105", "StudyTime": "101500"}
+LATE = {"PatientID": "P2", "StudyDate": "20210105", "StudyTime": "180000"}
 
-@pytest.fixture
-def archive(web: LiveArchive) -> Iterator[Archive]:
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
     """Three series of two studies."""
-    web.store(
-        instance(
-            1, PatientID="P1", PatientName="Doe^Ann", Modality="CT", SliceThickness="1", StudyDate="20200105"
-        ),
-        instance(
-            2, PatientID="P1", PatientName="Doe^Ann", Modality="CT", SliceThickness="1", StudyDate="20200105"
-        ),
-        instance(1, series="2", PatientID="P1", Modality="MR", SliceThickness="5", StudyDate="20200105"),
-        instance(1, study="1.2.4", PatientID="P2", Modality="CT", SliceThickness="3", StudyDate="20210105"),
-    )
-    with isocenter.connect(web.url) as connected:
-        yield connected
+    with serving(tmp_path_factory.mktemp("cohort") / "data") as start:
+        web = start()
+        web.store(
+            instance(1, Modality="CT", SliceThickness="1", **EARLY),
+            instance(2, Modality="CT", SliceThickness="1", **EARLY),
+            instance(1, series="2", Modality="MR", SliceThickness="5", **EARLY),
+            instance(1, study="1.2.4", Modality="CT", SliceThickness="3", **LATE),
+        )
+        yield web
 
 
 @pytest.fixture
@@ -96,11 +95,10 @@ def test_numbers_and_dates_have_histograms_and_texts_have_values(table: CohortTa
     assert (kinds["SliceThickness"], kinds["StudyDate"], kinds["Modality"]) == (True, True, False)
 
 
-def test_a_time_of_day_is_chosen_by_the_numbers_of_its_histogram(archive: Archive, web: LiveArchive) -> None:
-    web.store(instance(1, study="1.2.5", StudyTime="101500"), instance(1, study="1.2.6", StudyTime="180000"))
+def test_a_time_of_day_is_chosen_by_the_numbers_of_its_histogram(archive: Archive) -> None:
     table = CohortTable(archive.studies, facets=["StudyTime"])
     table.choices = {"StudyTime": {"range": [10 * 3_600_000_000, 11 * 3_600_000_000]}}
-    assert uids(table.cohort) == {"1.2.5"}
+    assert uids(table.cohort) == {"1.2.3"}
     table.close()
 
 
@@ -130,3 +128,9 @@ def test_no_identifier_is_in_what_a_notebook_keeps(table: CohortTable) -> None:
 def test_what_is_no_frame_is_refused(archive: Archive) -> None:
     with pytest.raises(BadRequest, match="no frame"):
         CohortTable(archive)  # type: ignore[arg-type]
+
+
+def test_of_a_study_the_first_series_with_images_is_opened(archive: Archive) -> None:
+    table = CohortTable(archive.studies)
+    assert table._first_series("1.2.3") == "1.2.3.1"
+    table.close()

@@ -8,6 +8,7 @@ const TALL = 44;
 
 export function facets_panel({ view, model, set, element }) {
   let shown = [];
+  let held = false; // a range is being dragged: what is drawn stays until the pointer is up
   const list = h("div");
   const add = h("select", {
     "aria-label": "Add a facet",
@@ -25,6 +26,7 @@ export function facets_panel({ view, model, set, element }) {
   };
 
   function redraw() {
+    if (held) return;
     const top = element.scrollTop;
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset?.key : null;
     list.replaceChildren(...shown.map(facet_element));
@@ -102,7 +104,11 @@ export function facets_panel({ view, model, set, element }) {
     });
     const brush = h("rect", { class: "iso-cohort-brush", y: 0, height: TALL, width: 0, x: 0 });
     const chart = h("svg", { viewBox: `0 0 ${WIDTH} ${TALL}`, class: "iso-cohort-chart", role: "img", "aria-label": `${name} from ${text(bins[0].low)} to ${text(bins[bins.length - 1].high)}, ${bins.length} intervals` }, ...bars, brush);
-    drag(chart, brush, (first, last) => {
+    const hold = (on) => {
+      held = on;
+      if (!on) redraw();
+    };
+    drag(chart, brush, hold, (first, last) => {
       const [from, to] = [first, last].map((x) => Math.min(bins.length - 1, Math.max(0, Math.floor((x / WIDTH) * bins.length))));
       choose(name, { range: [bins[from].low, bins[to].high] });
     });
@@ -146,13 +152,14 @@ function bound(info, text) {
   return /^(u?int|float|double)/.test(info?.type || "") && !Number.isNaN(number) ? number : trimmed;
 }
 
-function drag(chart, brush, done) {
+function drag(chart, brush, hold, done) {
   const at = (event) => {
     const box = chart.getBoundingClientRect();
     return (Math.min(Math.max(event.clientX - box.left, 0), box.width) / box.width) * WIDTH;
   };
   chart.addEventListener("pointerdown", (down) => {
     chart.setPointerCapture(down.pointerId);
+    hold(true);
     const start = at(down);
     const move = (event) => {
       const [a, b] = [start, at(event)].sort((x, y) => x - y);
@@ -162,10 +169,14 @@ function drag(chart, brush, done) {
     const up = (event) => {
       chart.removeEventListener("pointermove", move);
       chart.removeEventListener("pointerup", up);
-      done(...[start, Math.max(0, at(event))].sort((x, y) => x - y));
+      chart.removeEventListener("pointercancel", up);
+      const range = [start, at(event)].sort((x, y) => x - y); // before the chart is drawn anew
+      hold(false);
+      if (event.type === "pointerup") done(...range);
     };
     chart.addEventListener("pointermove", move);
     chart.addEventListener("pointerup", up);
+    chart.addEventListener("pointercancel", up);
     down.preventDefault();
   });
 }
