@@ -118,23 +118,19 @@ class Resource(Contents):
 
     def _ask(self, names: tuple[str, ...] | None) -> None:
         """Learn these attributes, or all that the index has."""
-        level = max(self.level, Level.STUDY, key=list(Level).index)
-        frame = Frame(self.transport, self.dataset_name, level, self.predicate)
-        frame = frame if names is None else frame.select(*names)
-        if self.level is Level.PATIENT:
-            frame = frame.sort("StudyDate", descending=True)  # what was last said of the person
+        frame: Frame[Any] = Frame(self.transport, self.dataset_name, self.level, self.predicate)
+        if names is None and self.level is Level.PATIENT:
+            patient = (*INDEX[Level.PATIENT], *COMPUTED[Level.PATIENT])
+            frame = frame.select(*(name for name in patient if "." not in name))
+        elif names is not None:
+            frame = frame.select(*names)
         found = next(iter(list(frame.rows(1))), None)
         if found is None:
             hint = "was it deleted, or is it of another dataset?"
             what = "patient of this PatientID" if self.level is Level.PATIENT else f"{self.level} {self.uid}"
             raise NotFound(f"There is no {what} in {self.dataset_name!r}", hint=hint)
-        self._known |= {name: value for name, value in found.items() if self._is_mine(name)}
-        self._known |= dict.fromkeys(names or ())  # those that came are kept by the line below
-        self._known |= {name: found[name] for name in names or () if name in found}
+        self._known |= {**dict.fromkeys(names or ()), **found}
         self._whole |= names is None
-
-    def _is_mine(self, name: str) -> bool:
-        return True
 
 
 def dicomweb_root(dataset: str) -> str:

@@ -67,9 +67,6 @@ class Patient(Resource):
         told = self._known.get("IssuerOfPatientID") if self.uid else self._known.get("StudyInstanceUID")
         return *super()._identity(), told or ""
 
-    def _is_mine(self, name: str) -> bool:
-        return name in INDEX[Level.PATIENT] or name in COMPUTED[Level.PATIENT] or not self.uid
-
 
 class Image(Resource):
     """What may be a volume: a series, or an instance with frames."""

@@ -89,6 +89,17 @@ def test_without_a_patient_id_a_patient_is_that_of_one_study(web, real):
     assert one.studies.uids() == ["1.2.8"]
 
 
+def test_a_patient_knows_how_much_there_is(web, real):
+    told = {"PatientID": "P7", "PatientName": "Doe^Joan"}
+    web.store(*(instance(1, study=f"1.2.70.{n}", **told) for n in range(3)))
+    patient = real.patient("P7")
+    assert (patient.NumberOfPatientRelatedStudies, len(patient), patient.PatientName) == (3, 3, "Doe^Joan")
+    assert patient == real.patients["P7"]
+    assert patient.row["NumberOfPatientRelatedInstances"] == 3
+    with pytest.raises(NotFound, match="no patient of this PatientID"):
+        _ = real.patient("P8").PatientName
+
+
 def test_equal_when_they_name_the_same_thing(series, real):
     again = resource_of(real, "series", "1.2.3.1")
     assert again == series
