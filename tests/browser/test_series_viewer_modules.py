@@ -480,6 +480,33 @@ def test_a_region_has_the_mean_and_deviation_of_its_pixels(run: Run) -> None:
     assert told["area"] == pytest.approx(np.pi * 12.5 * 11 / 4)
 
 
+@pytest.mark.parametrize(
+    ("turns", "mirror", "edges"),
+    [
+        (0, False, "R L A P"),
+        (1, False, "P A R L"),
+        (2, False, "L R P A"),
+        (3, False, "A P L R"),
+        (0, True, "L R A P"),
+        (1, True, "A P R L"),
+        (2, True, "R L P A"),
+        (3, True, "P A L R"),
+    ],
+)
+def test_letters_follow_turns_and_flips(run: Run, turns: int, mirror: bool, edges: str) -> None:
+    told = run(
+        "decoration placement geometry",
+        """const frame = { plane: m.plane_of([1, 0, 0, 0, 1, 0], [0, 0, 0], [1, 1]) };
+        const turned = { ...m.START, turns: given.turns };
+        const matrix = m.matrix_of(given.mirror ? m.mirrored(turned) : turned, { width: 9, height: 9 }, { x: 0, y: 0, width: 99, height: 99 });
+        const at = m.letters_around(frame, matrix);
+        return [at.left, at.right, at.top, at.bottom].join(" ");""",
+        turns=turns,
+        mirror=mirror,
+    )
+    assert told == edges
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("flipped", [False, True])
 def test_zoom_keeps_what_is_under_the_pointer(run: Run, turns: int, flipped: bool) -> None:

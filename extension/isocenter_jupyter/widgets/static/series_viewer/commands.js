@@ -1,6 +1,6 @@
 // What keys, buttons and drags do to a viewer.
 
-import { START, inverse_of, matrix_of, one_to_one, transformed, zoomed_at } from "./placement.js";
+import { START, inverse_of, matrix_of, mirrored, one_to_one, transformed, zoomed_at } from "./placement.js";
 import { shape_of } from "./scene.js";
 import { dragged_window, next_layout } from "./state.js";
 
@@ -49,7 +49,7 @@ export function commands_of(viewer) {
     pan_up: () => pan(0, -30),
     pan_down: () => pan(0, 30),
     rotate: () => place({ turns: (viewer.state.placement.turns + 1) % 4 }),
-    flip: () => place({ flipped: !viewer.state.placement.flipped }),
+    flip: () => place(mirrored(viewer.state.placement)),
     panel: () => viewer.chrome.toggle_panel(),
     overlays: () => viewer.set({ overlays_on: !viewer.state.overlays_on }),
     texts: () => viewer.set({ texts: !viewer.state.texts }),

@@ -45,6 +45,12 @@ export function zoomed_at(placement, cell, factor, point) {
   return { ...placement, zoom, x: from_x - (from_x - placement.x) * real, y: from_y - (from_y - placement.y) * real };
 }
 
+// Left and right of the screen change places, however the image is turned.
+export function mirrored(placement) {
+  const { flipped, turns, x } = placement;
+  return { ...placement, flipped: !flipped, turns: turns % 2 ? (turns + 2) % 4 : turns, x: -x };
+}
+
 // The zoom at which a pixel of the image is a pixel of the screen.
 export function one_to_one(placement, image, cell, ratio = 1) {
   return { ...placement, zoom: 1 / (fit_scale(placement, image, cell) * ratio), x: 0, y: 0 };

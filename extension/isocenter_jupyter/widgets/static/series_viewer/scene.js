@@ -109,6 +109,10 @@ export class Scene {
       return;
     }
     draw_letters(context, cell.frame, matrix, device, ratio);
+    if (state.layout[0] * state.layout[1] > 1) {
+      draw_corners(context, { bottom_right: cell.corners.bottom_right.slice(-1) }, device, ratio);
+      return;
+    }
     draw_scale_bar(context, cell.frame, matrix, device, ratio);
     draw_corners(context, cell.corners, device, ratio);
     const dose = cell.overlays.find(({ overlay }) => overlay.kind === "RTDOSE");

@@ -3,7 +3,7 @@
 
 import { TAG, items_of, number_of, numbers_of, text_of } from "./attributes.js";
 import { distinct } from "./colours.js";
-import { dot, minus, to_image } from "./geometry.js";
+import { to_image } from "./geometry.js";
 
 export class StructureSet {
   constructor(dataset) {
@@ -27,11 +27,6 @@ export class StructureSet {
       }
     }
     return { paths };
-  }
-
-  // Frames (of a list) that have any contour of a part, for stepping through them.
-  has_any(frame, spacing) {
-    return this.layer_of(frame, spacing).paths.length > 0;
   }
 }
 
@@ -73,15 +68,4 @@ function contour_of(item) {
     dots: type === "POINT" || points.length === 1,
     images: items_of(item, "30060016").map((image) => text_of(image, TAG.ReferencedSOPInstanceUID)),
   };
-}
-
-// Area that a closed contour encloses on its plane, in mm2: for tests and panels.
-export function area_of(plane, points) {
-  let twice = 0;
-  const flat = points.map((point) => minus(point, plane.origin)).map((offset) => [dot(offset, plane.across), dot(offset, plane.down)]);
-  flat.forEach(([x, y], one) => {
-    const [u, v] = flat[(one + 1) % flat.length];
-    twice += x * v - u * y;
-  });
-  return Math.abs(twice) / 2;
 }

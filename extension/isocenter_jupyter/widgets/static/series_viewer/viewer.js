@@ -299,6 +299,7 @@ export class Viewer {
       playing: () => this.model.get("playing") !== this.state.playing && this.player.toggle(),
       fps: () => this.model.get("fps") > 0 && this.model.get("fps") !== this.state.rate && this.set({ rate: this.model.get("fps") }),
       window: () => this.follow_window(),
+      height: () => (this.chrome.body.style.height = `${this.model.get("height")}px`),
       overlays_shown: () => this.follow_overlays(),
       measurements: () => this.follow_measurements(),
     };
