@@ -193,7 +193,7 @@ class Archive:
         segments: object = None,
         **how: Any,
     ) -> StoreReport:
-        """Store DICOM objects: a folder, a file, a zip, pydicom data sets, bytes, or a list of these.
+        """Store DICOM objects: a folder, a file, a zip, data sets, bytes, a frame, or a list of these.
 
         ::
 
@@ -206,7 +206,8 @@ class Archive:
         not stop the others: the report says what became of each.
 
         Args:
-            source: what to store. An iterator, of data sets say, is read as far as they are sent.
+            source: what to store. An iterator, of data sets say, is read as far as they are sent. A frame or
+                resource, of another archive or dataset, is copied byte for byte.
             progress: show it, or a function called with bytes sent and bytes in all.
             connections: uploads at the same time.
             like: of an array (or a changed volume, which knows it): the series, instance, volume or data sets

@@ -1,4 +1,4 @@
-"""What `archive.store` takes, as a list of uploads: folders, files, zips, data sets, bytes, lists of these.
+"""What `archive.store` takes, as uploads: folders, files, zips, data sets, bytes, frames, lists of these.
 
 An upload can be opened more than once, so that a broken connection is no lost file. What is left out of a
 folder is an upload that says why. Not here: sending.
@@ -92,13 +92,15 @@ def uploads(source: object) -> Iterator[Upload]:
         yield _bytes("bytes", bytes(source))
     elif hasattr(source, "save_as"):
         yield _data_set(source)
+    elif hasattr(source, "transport") and hasattr(source, "dataset_name"):
+        yield from _instances(source)
     elif hasattr(source, "read"):
         yield _stream(source)
     elif isinstance(source, Iterable):
         for one in source:
             yield from uploads(one)
     else:
-        hint = "give a folder, a file, a zip, a pydicom data set, bytes, or a list of these"
+        hint = "give a folder, a file, a zip, a pydicom data set, bytes, a frame or a list of these"
         raise BadRequest(f"{type(source).__name__} cannot be stored", hint=hint)
 
 
@@ -110,6 +112,8 @@ def _path(path: Path) -> Iterator[Upload]:
     else:
         windows = os.sep == "/" and PureWindowsPath(path).drive and "\\" in str(path)
         hint = "this machine has no such paths; under WSL a drive is at /mnt/c" if windows else ""
+        if "*" in path.name or "?" in path.name:
+            hint = "for a pattern give list(Path(folder).glob('*.dcm')), or the folder"
         raise NotFound(f"There is no file or folder {path}", hint=hint)
 
 
@@ -212,6 +216,20 @@ class _Entry:
     def close(self) -> None:
         self._file.close()
         self._archive.close()
+
+
+def _instances(source: Any) -> Iterator[Upload]:
+    """Instances of an archive, another or the same one: their files, byte for byte."""
+    from isocenter.client.files import read_whole
+    from isocenter.client.selection import Selection
+
+    chosen = Selection(source.transport, source.dataset_name)
+
+    def upload(name: str, path: str) -> Upload:
+        return Upload(name, 0, io.BytesIO, encode=lambda: _bytes(name, read_whole(source.transport, path)))
+
+    for row in chosen.rows(source):
+        yield upload(str(row["SOPInstanceUID"]), chosen.path(row))
 
 
 def _bytes(name: str, data: bytes) -> Upload:

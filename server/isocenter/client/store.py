@@ -21,7 +21,7 @@ from isocenter.client.display.html import table_html
 from isocenter.client.display.text import table_text
 from isocenter.client.progress import Progress
 from isocenter.client.sources import Upload, uploads
-from isocenter.errors import BadRequest, IsocenterError, Unavailable
+from isocenter.errors import BadRequest, IsocenterError, NotFound, Unavailable
 
 if TYPE_CHECKING:
     import pandas
@@ -180,7 +180,7 @@ def _sendable(
         if one.encode is not None:
             try:
                 ready = one.encode()
-            except (BadRequest, OSError) as error:
+            except (BadRequest, NotFound, OSError) as error:
                 results[index] = _failed(one, str(error))
                 continue
         if ready is not one or not counted:

@@ -189,6 +189,7 @@ with Progress("Storing", 200) as shown:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("widgets", [True, False])
 def test_what_is_saved_with_a_notebook_is_the_last_line(widgets):
     before = "" if widgets else "import sys\nsys.modules['ipywidgets'] = None\n"

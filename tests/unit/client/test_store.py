@@ -349,9 +349,19 @@ def test_a_zip_bomb_does_not_go_off(archive, tmp_path, monkeypatch):
     assert "unpack it yourself" in report.skipped[0].reason
 
 
+def test_a_frame_of_another_archive_is_copied_byte_for_byte(archive, server, real):
+    real.store(get_testdata_file("CT_small.dcm"), progress=False).raise_for_failures()
+    report = archive.store(real.series.where(Modality="CT"), progress=False)
+    (uid,) = report.uids
+    with real[uid].open() as file:
+        assert server.stored[uid] == file.read()
+
+
 def test_what_is_no_path_here_or_opened_as_text_says_so(archive, folder, tmp_path):
     with pytest.raises(NotFound, match="WSL"):
         archive.store("C:\\studies\\ct", progress=False)
+    with pytest.raises(NotFound, match="pattern"):
+        archive.store(folder / "*.dcm", progress=False)
     (tmp_path / "text").write_text("a")
     with open(tmp_path / "text") as text:
         report = archive.store(text, progress=False)
