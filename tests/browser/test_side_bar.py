@@ -18,6 +18,12 @@ from pydicom.data import get_testdata_file
 
 pytestmark = pytest.mark.browser
 FILES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "693_J2KI.dcm")
+CLEARED = """async () => {
+  const { shell, commands, serviceManager } = window.jupyterapp;
+  for (const widget of [...shell.widgets("main")]) widget.dispose();
+  await serviceManager.sessions.shutdownAll();
+  await commands.execute("launcher:create");
+}"""
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
@@ -73,7 +79,9 @@ class Page:
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     """It looks at the server twice a second, so that tests need not wait."""
     settings = {**QUIET, PANEL: {"poll_interval": 0.5}}
-    with lab(tmp_path_factory.mktemp("lab"), settings, "--LabApp.expose_app_in_browser=True") as running:
+    options = ("--LabApp.expose_app_in_browser=True",)
+    more = {"ISOCENTER_DATASETS__lesson__AE_TITLE": "LESSON"}
+    with lab(tmp_path_factory.mktemp("lab"), settings, *options, **more) as running:
         yield running
 
 
@@ -85,9 +93,9 @@ def context(browser: Any) -> Iterator[Any]:
     made.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(context: Any, pictures: Path, jupyter: Jupyter) -> Iterator[Callable[..., Page]]:
-    """Opens a page of Jupyter; at the end nothing may have gone wrong on it."""
+    """Opens a page of Jupyter; at the end nothing of ours may have gone wrong on any."""
     made: list[Page] = []
 
     def opens(path: str = "lab", width: int = 1400, height: int = 900) -> Page:
@@ -108,12 +116,21 @@ def opened(context: Any, pictures: Path, jupyter: Jupyter) -> Iterator[Callable[
         assert [error for error in one.errors if "isocenter" in error.lower()] == []
 
 
+@pytest.fixture(scope="module")
+def used(opened: Callable[..., Page]) -> Page:
+    """JupyterLab, opened once: it takes seconds."""
+    return opened()
+
+
 @pytest.fixture
-def in_lab(opened: Callable[..., Page]) -> Page:
-    """JupyterLab with the panel beside a running data server."""
-    one = opened()
-    one.wait_for_server()
-    return one
+def in_lab(used: Page) -> Page:
+    """JupyterLab with the panel beside a running data server, nothing else open and nothing typed."""
+    used.page.evaluate(CLEARED)
+    panel = used.wait_for_server()
+    used.page.locator("#isocenter-search").fill("")
+    if panel.get_by_label("Close this report").is_visible():
+        panel.get_by_label("Close this report").click()
+    return used
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +146,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def count(jupyter: Jupyter) -> int:
-    """Instances in the archive."""
-    return int(jupyter.ask("isocenter/proxy/api/statistics").json()["CountInstances"])
+def count(jupyter: Jupyter, dataset: str = "main") -> int:
+    """Instances in a dataset."""
+    told = jupyter.ask(f"isocenter/proxy/api/statistics?dataset={dataset}").json()
+    return int(told["CountInstances"])
 
 
 def store(jupyter: Jupyter, *names: str) -> None:
@@ -255,6 +273,51 @@ def test_a_cohort_is_listed_and_opened_by_a_cell(in_lab: Page, jupyter: Jupyter)
     in_lab.until(lambda: in_lab.code()[-1].startswith('cohort = archive.cohorts["thin-ct"]'))
 
 
+def test_what_is_chosen_is_searched_and_uploaded_into(in_lab: Page, jupyter: Jupyter, folder: Path) -> None:
+    page = in_lab.page
+    page.get_by_role("radio", name=re.compile("^lesson")).check()
+    page.locator(".iso-drop", has_text="into lesson").wait_for()
+    page.locator("[data-pick=folder]").set_input_files(str(folder))
+    page.get_by_text("4 files stored, 1 refused, 1 left out").wait_for()
+    assert count(jupyter, "lesson") == len(FILES)
+    page.get_by_label("Search, a condition by keywords").fill("Modality=CT")
+    page.get_by_role("button", name="Insert cell").click()
+    in_lab.until(lambda: in_lab.page.locator(".jp-Notebook").count() == 1)
+    in_lab.until(lambda: in_lab.code()[-1] == 'archive.dataset("lesson").series.where("Modality=CT")')
+    page.get_by_role("radio", name=re.compile("^main")).check()
+    page.locator(".iso-drop", has_text="into main").wait_for()
+    in_lab.until(lambda: settings_of(jupyter)["dataset"] == "main")
+
+
+def test_a_job_shows_how_far_it_is_and_what_it_made(in_lab: Page, jupyter: Jupyter) -> None:
+    store(jupyter, *FILES)
+    body = json.dumps({"Where": {"op": "equal", "path": ["Modality"], "value": "CT"}, "Filename": "ct.zip"})
+    headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
+    answer = jupyter.ask("isocenter/proxy/api/tools/create-archive", "POST", body.encode(), headers)
+    assert answer.status == 200, answer.body
+    row = in_lab.page.locator(".iso-job", has_text="ct.zip")
+    row.get_by_role("link", name="Download").wait_for()
+    in_lab.picture("side-bar-job")
+    with in_lab.page.expect_download() as download:
+        row.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "ct.zip"
+
+
+def test_the_other_side_is_a_setting(opened: Callable[..., Page], jupyter: Jupyter) -> None:
+    page = opened().page
+    change = "values => window.jupyterapp.serviceManager.settings.save('isocenter-jupyterlab:panel', values)"
+    before = settings_of(jupyter)
+    page.evaluate(change, json.dumps({**before, "side": "right"}))
+    page.reload()
+    page.locator('.jp-SideBar.jp-mod-right [data-id="isocenter-panel"]').wait_for()
+    page.evaluate(change, json.dumps({**before, "side": "left"}))
+
+
+def settings_of(jupyter: Jupyter) -> dict[str, Any]:
+    """The user's settings of the panel."""
+    return dict(jupyter.ask(f"lab/api/settings/{PANEL}").json()["settings"])
+
+
 def test_a_panel_that_is_hidden_asks_for_nothing(in_lab: Page) -> None:
     in_lab.page.locator('[data-id="isocenter-panel"]').click()
     in_lab.page.locator("#isocenter-panel").wait_for(state="hidden")
@@ -266,17 +329,23 @@ def test_a_panel_that_is_hidden_asks_for_nothing(in_lab: Page) -> None:
     in_lab.until(lambda: len(in_lab.asked) > asked)
 
 
-def test_looking_at_the_server_again_and_again_is_no_activity(in_lab: Page, jupyter: Jupyter) -> None:
-    in_lab.page.wait_for_timeout(1000)
-    asked = len(in_lab.asked)
-    in_lab.until(lambda: len(in_lab.asked) > asked + 3)
-    in_lab.page.goto("about:blank")
-    again = {url.removeprefix(jupyter.url) for url in in_lab.asked[asked:]}
-    assert "isocenter/proxy/api/statistics?dataset=main" in again
+def test_looking_at_the_server_again_and_again_is_no_activity(
+    opened: Callable[..., Page], used: Page, jupyter: Jupyter
+) -> None:
+    one = opened()
+    one.wait_for_server()
+    asked = len(one.asked)
+    one.until(lambda: len(one.asked) > asked + 20)
+    again = {url.removeprefix(jupyter.url) for url in one.asked}
+    one.page.goto("about:blank")
+    used.page.goto("about:blank")
+    assert {"isocenter/proxy/api/statistics?dataset=main", "isocenter/proxy/api/datasets"} <= again
     before = jupyter.ask("api/status").json()["last_activity"]
     for path in again:
         assert jupyter.ask(path).status == 200
     assert jupyter.ask("api/status").json()["last_activity"] == before
+    used.page.go_back()
+    used.page.locator("#isocenter-panel").wait_for(state="attached")
 
 
 def test_the_launcher_has_cards_and_a_start_notebook_finds_the_server(in_lab: Page) -> None:

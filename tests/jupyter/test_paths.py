@@ -78,5 +78,7 @@ def test_questions_asked_by_post_are_reading() -> None:
 def test_what_pages_ask_by_themselves_is_no_activity() -> None:
     assert is_polled("GET", "/api/jobs/123")
     assert is_polled("GET", "/datasets/lab/api/changes")
+    assert is_polled("GET", "/api/datasets/lab/snapshots")
+    assert is_polled("GET", "/api/cohorts")
     assert not is_polled("POST", "/api/jobs/123")
     assert not is_polled("GET", "/dicom-web/studies")

@@ -15,17 +15,20 @@ PANEL = "isocenter-jupyterlab:panel"
 
 
 @contextlib.contextmanager
-def lab(home: Path, settings: dict[str, dict[str, Any]], *options: str) -> Iterator[Jupyter]:
+def lab(
+    home: Path, settings: dict[str, dict[str, Any]], *options: str, **variables: str
+) -> Iterator[Jupyter]:
     """Start one that serves `/lab` and `/tree`.
 
     Args:
         home: its home; notebooks are written there.
         settings: of plugins of JupyterLab, by their id, as a user has set them.
         options: more of Jupyter Server.
+        variables: more of its environment.
     """
     for plugin, values in settings.items():
         write_settings(home, plugin, values)
-    with jupyter(home, *options, JUPYTER_PATH=str(ROOT / "extension")) as running:
+    with jupyter(home, *options, JUPYTER_PATH=str(ROOT / "extension"), **variables) as running:
         yield running
 
 

@@ -62,10 +62,13 @@ function place(app, panel, { tree, restorer }, preferences) {
     tree.addWidget(panel);
     return;
   }
-  let side = preferences.side;
-  app.shell.add(panel, side, { rank: 250, type: "Isocenter" });
+  app.shell.add(panel, "left", { rank: 250, type: "Isocenter" });
   restorer?.add(panel, panel.id);
-  preferences.addEventListener("change", () => {
+  // Not before the layout is restored, which puts every panel where it was; left is also where JupyterLab's own
+  // "Switch Sidebar Side" may have taken it from, and is left to that unless the setting changes.
+  let side = "left";
+  preferences.addEventListener("change", async () => {
+    await app.restored;
     if (preferences.side === side) return;
     side = preferences.side;
     app.shell.add(panel, side, { rank: 250, type: "Isocenter" });

@@ -9,6 +9,8 @@ import { search_section } from "./sections/search.js";
 import { state_section } from "./sections/state.js";
 import { upload_section } from "./sections/upload.js";
 
+const SELDOM = 6; // every so many looks also at what nothing else tells to have changed
+
 /**
  * What sections share.
  * @typedef {object} Context
@@ -75,6 +77,7 @@ class Body {
     };
     this.node = h("div", { role: "region", "aria-label": "Isocenter", tabindex: "-1" }, Object.values(this.parts));
     this._all = true;
+    this._looks = 0;
     this._seen_jobs = true;
     this._seen_cohorts = true;
     this.poll = new Poll(() => this._look(), () => this.preferences.poll_interval);
@@ -100,7 +103,8 @@ class Body {
 
   /** One look at the server; true: all was well. */
   async _look() {
-    const all = this._all;
+    this._looks += 1;
+    const all = this._all || this._looks % SELDOM === 0;
     this._all = false;
     let runs = false;
     try {
