@@ -61,11 +61,11 @@ class Supervision:
         self.restarts = 0
         self.owned = False
         self._tell, self._log = tell, log
-        place = socket_of(data)
-        self._process = ServerProcess(
-            data, ["--http-socket", str(place), *arguments], environment=_environment()
-        )
-        self._socket = place
+        self._socket = socket_of(data)
+        # Who names an address wants others to reach it too.
+        named = any(argument.startswith("--http-") for argument in arguments)
+        where = [] if named else ["--http-socket", str(self._socket)]
+        self._process = ServerProcess(data, [*where, *arguments], environment=_environment())
         self._keeping: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 

@@ -139,3 +139,11 @@ def test_stopping_while_it_starts_leaves_no_process_behind(stopped: Jupyter) -> 
     assert stopped.ask("isocenter/server/stop", "POST", b"").json()["state"] == "stopped"
     children = psutil.Process(stopped.process.pid).children(recursive=True)
     assert not [child for child in children if "isocenter" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+def test_who_names_an_address_gets_it_in_place_of_the_socket(tmp_path: Path) -> None:
+    arguments = [f"--Isocenter.arguments={one}" for one in ("--no-dicom", "--workers=1", "--http-port=0")]
+    with jupyter(tmp_path, "--Isocenter.mode=supervise", *arguments) as started:
+        assert str(started.start()["url"]).startswith("http://127.0.0.1:")
+        assert started.ask("isocenter/proxy/api/system").status == 200
