@@ -84,11 +84,23 @@ class ServerProcess:
         return self._info
 
     def start(self) -> ServerProcess:
-        """Spawn it and return at once. One that runs is left as it is; one that ended starts again."""
+        """Spawn it and return at once. One that runs is left as it is; one that ended starts again.
+
+        Raises:
+            Unavailable: the data folder cannot be used.
+        """
         if self.running:
             return self
         self.close()
         self._info, self._before = None, self._written()
+        try:
+            self._spawn()
+        except OSError as error:
+            told = error.strerror or str(error)
+            raise Unavailable(f"No server can be started on {self.data}: {told}") from error
+        return self
+
+    def _spawn(self) -> None:
         # A session of its own: Ctrl-C is for this process, which decides when its server ends.
         with self._log_file() as words:
             self._process = subprocess.Popen(
@@ -99,7 +111,6 @@ class ServerProcess:
                 env=dict(self._environment) if self._environment is not None else None,
                 start_new_session=True,
             )
-        return self
 
     @contextlib.contextmanager
     def _log_file(self) -> Iterator[int]:
