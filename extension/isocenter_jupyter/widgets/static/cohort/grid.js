@@ -1,5 +1,6 @@
 // The rows: pages fetched as they come into view, selected by click, Shift and Space, sorted by their headers.
 
+import { RequestFailed } from "../connection.js";
 import { count_text, h } from "../dom.js";
 import { windowed } from "../windowed.js";
 import { MASK, cell_text, is_number } from "./values.js";
@@ -8,6 +9,7 @@ const HEIGHT = 27;
 const PAGE = 100;
 const KEPT = 40; // pages
 const TICK = 34;
+const MOST = 5000; // rows that are selected at once
 let grids = 0;
 
 export function rows_grid({ view, model, set, connection, opened, moved, failed, active: told_active }) {
@@ -128,8 +130,7 @@ export function rows_grid({ view, model, set, connection, opened, moved, failed,
       loading.delete(number);
     }
     if (!state.question) return;
-    const top = Math.floor(element.scrollTop / HEIGHT);
-    const rows = Math.max(1, Math.floor((element.clientHeight - HEIGHT) / HEIGHT));
+    const [top, rows] = [list.first(), list.rows()];
     moved(state.count ? `Rows ${count_text(top + 1)}–${count_text(Math.min(state.count, top + rows))} of ${count_text(state.count)}` : "");
   }
 
@@ -190,6 +191,10 @@ export function rows_grid({ view, model, set, connection, opened, moved, failed,
 
   async function select_range(index) {
     const [first, last] = [state.anchor, index].sort((a, b) => a - b);
+    if (last - first >= MOST) {
+      failed(new RequestFailed(`At most ${count_text(MOST)} rows are selected one by one`, { hint: "narrow the table: without a selection all its rows are the cohort" }));
+      return;
+    }
     for (let number = Math.floor(first / PAGE); number <= Math.floor(last / PAGE); number += 1) if (!pages.has(number)) await fetch_page(number);
     const uids = [];
     for (let at = first; at <= last; at += 1) if (row_at(at)) uids.push(row_at(at)[key]);
