@@ -22,10 +22,12 @@ from isocenter.deid.private import PrivateBlock, private_step
 from isocenter.deid.profile import Profile
 from isocenter.deid.stamps import stamp
 from isocenter.deid.steps import STEPS, Unreadable
+from isocenter.deid.structured import CONTENT_STEPS
 from isocenter.deid.subject import Subject
 
 DEFAULT = Policies()
 DEEPEST = 64
+_DOING = STEPS | CONTENT_STEPS
 
 
 class Engine:
@@ -102,7 +104,7 @@ class Level:
                 step = private_step(node, blocks, tag, self.subject)
             else:
                 step = node.step(int(tag))
-            after = STEPS[step.do](self, node, step, source, element)
+            after = _DOING[step.do](self, node, step, source, element)
             if after is not None:
                 result[tag] = after
             if after is not element:

@@ -42,6 +42,15 @@ class Do(Enum):
     """The content tree of a structured report, cleaned item by item."""
     CONTENT_DUMMY = auto()
     """A content tree that says nothing in place of it."""
+    CONTENT_TEXT = auto()
+    """Values of content items, by their concept (`structured`), down to CONTENT_NUMBER."""
+    CONTENT_NAME = auto()
+    CONTENT_DATE = auto()
+    CONTENT_CODE = auto()
+    CONTENT_MEASURED = auto()
+    CONTENT_NUMBER = auto()
+    GRAPHIC_TEXT = auto()
+    """The text of an annotation, cleaned."""
     PSEUDONYM = auto()
     ACCESSION = auto()
     BIRTH_DATE = auto()
@@ -67,6 +76,19 @@ _SPECIAL = {
     BIRTH_DATE: Do.BIRTH_DATE,
     ACCESSION: Do.ACCESSION,
 }
+UNFORMATTED_TEXT = 0x00700006
+_CONTENT_ITEMS = frozenset({CONTENT_SEQUENCE, 0x00400555, 0x00400612, 0x00400440, 0x00400441})
+"""Sequences whose items are content items (PS3.3 10.2, C.17.3)."""
+_CONTENT_VALUES = {
+    0x0040A160: Do.CONTENT_TEXT,
+    0x0040A123: Do.CONTENT_NAME,
+    0x0040A120: Do.CONTENT_DATE,
+    0x0040A121: Do.CONTENT_DATE,
+    0x0040A168: Do.CONTENT_CODE,
+    0x0040A300: Do.CONTENT_MEASURED,
+    0x0040A30A: Do.CONTENT_NUMBER,
+}
+_ANNOTATIONS = {0x00700001: Option.CLEAN_GRAPHICS, 0x0040B020: Option.CLEAN_STRUCTURED_CONTENT}
 _TEXT_VR = frozenset({"LO", "LT", "SH", "ST", "UC", "UR", "UT", "CS"})
 _NUMBERS = frozenset(
     {"AT", "DS", "FD", "FL", "IS", "OD", "OF", "OL", "OV", "SL", "SS", "SV", "UL", "US", "UV"}
@@ -131,12 +153,29 @@ class Plan:
         rule = self.rule((*path, tag))
         if rule is not None:
             return self._by_rule(rule, tag)
+        step = self._by_standard(path, tag)
+        return self._in_content(path, tag, step) if path else step
+
+    def _by_standard(self, path: tuple[int, ...], tag: int) -> Step:
         vr = vr_of(tag)
         letters = self.profile.letters(tag)
         if letters is not None:
             kind = type_of(self.sop_class, path[-1] if path else None, tag)
             return self._by_table(tag, vr, letters, kind)
         return self._by_vr(tag, vr)
+
+    def _in_content(self, path: tuple[int, ...], tag: int, step: Step) -> Step:
+        """What becomes of the value of a content item or annotation, where its tag alone does not tell."""
+        if tag == UNFORMATTED_TEXT and any(
+            self.profile.has(_ANNOTATIONS[at]) for at in path if at in _ANNOTATIONS
+        ):
+            return Step(Do.GRAPHIC_TEXT, step.why)
+        do = _CONTENT_VALUES.get(tag)
+        if do is None or path[-1] not in _CONTENT_ITEMS:
+            return step
+        if not self.profile.has(Option.CLEAN_STRUCTURED_CONTENT):
+            return step
+        return Step(do, step.why, step.do.name)
 
     def _by_rule(self, rule: Rule, tag: int) -> Step:
         do = _RULES[rule.action]

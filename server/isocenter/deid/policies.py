@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from isocenter.dicom.attributes import lookup
+from isocenter.errors import BadRequest, UnknownAttribute
+
 
 class BirthDate(StrEnum):
     """What becomes of the birth date, which the options for dates do not speak of (Table E.1-1: Z)."""
@@ -34,11 +37,45 @@ class Policies:
     Attributes:
         birth_date: what becomes of it.
         documents: what becomes of encapsulated documents.
-        trial: keyword to value of Clinical Trial attributes to write.
+        trial: keyword to value of Clinical Trial attributes to write (PS3.3 C.7.1.3, C.7.2.3, C.7.3.2);
+            `{patient}` in a value stands for the new patient ID.
         method: a line for De-identification Method, besides ours.
+
+    Raises:
+        BadRequest: an attribute is none of a clinical trial, or the subject module lacks what it must have.
     """
 
     birth_date: BirthDate = BirthDate.EMPTY
     documents: Documents = Documents.REFUSE
     trial: tuple[tuple[str, str], ...] = ()
     method: str = ""
+
+    def __post_init__(self) -> None:
+        told = dict(self.trial)
+        for keyword in told:
+            _check_trial(keyword)
+        if not told:
+            return
+        missing = [keyword for keyword in TRIAL_NEEDS if not told.get(keyword)]
+        if not any(told.get(keyword) for keyword in TRIAL_SUBJECT):
+            missing.append(TRIAL_SUBJECT[0])
+        if missing:
+            hint = "give " + ", ".join(missing)
+            raise BadRequest("The clinical trial is not told completely (PS3.3 C.7.1.3)", hint=hint)
+
+
+TRIAL_NEEDS = ("ClinicalTrialSponsorName", "ClinicalTrialProtocolID")
+"""Of Type 1."""
+TRIAL_SUBJECT = ("ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
+"""Of which one must be there."""
+TRIAL_EMPTY = ("ClinicalTrialProtocolName", "ClinicalTrialSiteID", "ClinicalTrialSiteName")
+"""Of Type 2."""
+
+
+def _check_trial(keyword: str) -> None:
+    try:
+        attribute = lookup(keyword)
+    except UnknownAttribute as error:
+        raise BadRequest(f"In the clinical trial: {error.message}", hint=error.hint) from None
+    if not attribute.keyword.startswith("ClinicalTrial") or attribute.vr == "SQ":
+        raise BadRequest(f"{keyword} is no text of a clinical trial", hint="such as ClinicalTrialProtocolID")

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from isocenter.deid._profile_table import EDITION
-from isocenter.deid.policies import Policies
+from isocenter.deid.policies import TRIAL_EMPTY, Policies
 from isocenter.deid.profile import Option, Profile
 
 
@@ -20,8 +20,8 @@ def stamp(result: Dataset, profile: Profile, policies: Policies) -> None:
     result.DeidentificationMethod = words if len(words) > 1 else words[0]
     result.DeidentificationMethodCodeSequence = Sequence([_code(*code) for code in profile.codes()])
     result.LongitudinalTemporalInformationModified = temporal(profile)
-    for keyword, value in policies.trial:
-        setattr(result, keyword, value)
+    if policies.trial:
+        _trial(result, policies)
 
 
 def clear(result: Dataset, profile: Profile) -> None:
@@ -38,6 +38,15 @@ def temporal(profile: Profile) -> str:
     if profile.has(Option.RETAIN_LONG_FULL_DATES):
         return "UNMODIFIED"
     return "MODIFIED" if profile.has(Option.RETAIN_LONG_MODIFIED_DATES) else "REMOVED"
+
+
+def _trial(result: Dataset, policies: Policies) -> None:
+    """Which trial it is part of; what must be there and was not told is empty."""
+    patient = str(result.get("PatientID", "") or "")
+    for keyword in TRIAL_EMPTY:
+        setattr(result, keyword, "")
+    for keyword, value in policies.trial:
+        setattr(result, keyword, value.replace("{patient}", patient))
 
 
 def _code(value: str, meaning: str) -> Dataset:
