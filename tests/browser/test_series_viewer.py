@@ -23,7 +23,7 @@ import isocenter
 from isocenter.cli.throwaway import Running, server
 from isocenter.client.archive import Archive
 from isocenter.client.resources import Series, resource_of
-from isocenter.datasets.phantoms import Subject, demonstration
+from isocenter.datasets.phantoms import Subject, demonstration, panoramic
 from isocenter_jupyter.widgets.series_viewer import SeriesViewer
 
 pytestmark = pytest.mark.browser
@@ -389,39 +389,57 @@ def test_the_fallback_is_a_still_image_with_words(head: Series) -> None:
 def test_a_fractional_segmentation_of_a_panoramic_without_a_place_lies_on_it(
     show: Show, archive: Archive
 ) -> None:
-    image = archive_image(archive)
-    mask = np.zeros((1, image.Rows, image.Columns), np.float32)
+    image = panoramic(Subject(), rows=128, columns=256)
+    mask = np.zeros((1, 128, 256), np.float32)
     mask[0, 20:60, 40:120] = 0.9
-    description = highdicom.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="Tooth",
-        segmented_property_category=codes.SCT.Tissue,
-        segmented_property_type=codes.SCT.Tissue,
-        algorithm_type="MANUAL",
-    )
-    made = highdicom.seg.Segmentation(
-        source_images=[image],
-        pixel_array=mask,
-        segmentation_type="FRACTIONAL",
-        segment_descriptions=[description],
-        series_instance_uid="1.2.826.0.1.3680043.10.1.77",
-        series_number=77,
-        sop_instance_uid="1.2.826.0.1.3680043.10.1.77.1",
-        instance_number=1,
-        manufacturer="Isocenter",
-        manufacturer_model_name="Test",
-        software_versions="1",
-        device_serial_number="1",
-        content_label="TOOTH",
-    )
-    assert not archive.store(made, progress=False).failed
+    assert not archive.store(segmentation(image, mask, "FRACTIONAL"), progress=False).failed
     shown = show(SeriesViewer(named(archive, Modality="PX")))
     shown.until("model.get('found_overlays')?.some((one) => one.kind === 'SEG')")
     shown.page.wait_for_timeout(600)
     assert (np.ptp(shown.pixels(), axis=2) > 40).sum() > 500
 
 
-def archive_image(archive: Archive) -> Dataset:
-    from isocenter.datasets.phantoms import panoramic
+def test_a_label_map_shows_each_of_its_segments(show: Show, archive: Archive, pictures: Path) -> None:
+    image = dcmread(get_testdata_file("CT_small.dcm"))
+    labels = np.zeros((1, 128, 128), np.uint8)
+    labels[0, 20:60, 20:60], labels[0, 70:110, 70:110] = 1, 2
+    assert not archive.store(segmentation(image, labels, "LABELMAP", count=2), progress=False).failed
+    shown = show(SeriesViewer(image.SeriesInstanceUID, archive=archive))
+    shown.until("model.get('found_overlays')?.some((one) => one.kind === 'SEG')")
+    shown.page.wait_for_timeout(600)
+    shown.page.screenshot(path=str(pictures / "viewer-labelmap.png"))
+    pixels = shown.pixels()
+    side = pixels.shape[0]
+    left = (pixels.shape[1] - side) // 2
+    colours = [pixels[side * at // 128, left + side * at // 128] for at in (40, 90)]
+    assert all(np.ptp(colour) > 15 for colour in colours)
+    assert np.abs(colours[0] - colours[1]).max() > 30
 
-    return panoramic(Subject(), rows=128, columns=256)
+
+def segmentation(image: Dataset, mask: np.ndarray, kind: str, *, count: int = 1) -> Dataset:
+    descriptions = [
+        highdicom.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=f"Part {number}",
+            segmented_property_category=codes.SCT.Tissue,
+            segmented_property_type=codes.SCT.Tissue,
+            algorithm_type="MANUAL",
+        )
+        for number in range(1, count + 1)
+    ]
+    uid = f"1.2.826.0.1.3680043.10.1.77.{len(kind)}"
+    return highdicom.seg.Segmentation(
+        source_images=[image],
+        pixel_array=mask,
+        segmentation_type=kind,
+        segment_descriptions=descriptions,
+        series_instance_uid=uid,
+        series_number=77,
+        sop_instance_uid=f"{uid}.1",
+        instance_number=1,
+        manufacturer="Isocenter",
+        manufacturer_model_name="Test",
+        software_versions="1",
+        device_serial_number="1",
+        content_label="PARTS",
+    )
