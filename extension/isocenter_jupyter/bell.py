@@ -8,6 +8,7 @@ could read the connection file as well.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -44,6 +45,7 @@ class Bell:
         finally:
             os.umask(before)
         os.environ[VARIABLE] = str(self.path)
+        atexit.register(self._remove)  # JupyterHub's SIGINT ends Jupyter without stopping extensions
 
     def _sweep(self) -> None:
         """Remove the bells of Jupyters that were killed."""
@@ -71,6 +73,11 @@ class Bell:
         if self._server is not None:
             self._server.close()
             self._server = None
+            self._remove()
+            atexit.unregister(self._remove)
+
+    def _remove(self) -> None:
+        if self.path.stem.endswith(f"-{os.getpid()}"):  # not a forked child's
             self.path.unlink(missing_ok=True)
 
 

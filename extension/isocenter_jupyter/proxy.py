@@ -12,12 +12,13 @@ import getpass
 import json
 import re
 import sys
+from http.client import responses
 from typing import Any, ClassVar
 
 import aiohttp
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server_proxy.handlers import LocalProxyHandler
-from tornado import httputil, web
+from tornado import web
 from tornado.httpclient import HTTPError
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketError
@@ -156,7 +157,7 @@ class ProxyHandler(LocalProxyHandler):
         """A GET that is no WebSocket."""
         await self.proxy(*args)
 
-    post = put = delete = head = patch = options = proxy  # type: ignore[assignment]
+    post = put = delete = head = patch = options = proxy
 
     async def _relay(self) -> None:
         assert self._answer is not None
@@ -207,7 +208,7 @@ class ProxyHandler(LocalProxyHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The same for what Jupyter and Tornado refuse; their page needs a user, and there may be none."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        message = getattr(error, "log_message", None) or httputil.responses.get(status_code, "It failed here")
+        message = getattr(error, "log_message", None) or responses.get(status_code, "It failed here")
         self._tell(from_json({"error": {"message": message}}, status_code), status_code)
 
     def compute_etag(self) -> None:
