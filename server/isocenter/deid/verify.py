@@ -1,0 +1,293 @@
+"""A second reader that looks for what should be gone: other code than the engine's, and another list.
+
+It reads both files with the archive's own reader (`dicom.header`; the engine uses pydicom), takes what
+identifies from the original by its own list (`suspects`), and searches every byte of the result that is no
+pixel: preamble, file meta information, elements, what lies after Pixel Data. Then it reads the texts, names,
+UIDs, ages and dates that are left, and measures by how many days the dates moved. Not here: text in pixels.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from isocenter.deid.identifiers import DEFAULT_WINDOW, Window
+from isocenter.deid.outcome import Finding
+from isocenter.deid.profile import Option, Profile
+from isocenter.deid.rules import RuleAction
+from isocenter.deid.suspects import (
+    BIRTH_DATE,
+    LEFTOVERS,
+    NUMBERS,
+    OPTION_OF,
+    PATTERNS,
+    TEXT_VR,
+    UIDS,
+)
+from isocenter.dicom.header import Element, Header, read_header
+
+RESIDUAL = "residual"
+"""The kind of a finding that is certain: a value of the original is in the result."""
+_REGISTERED = b"1.2.840.10008."
+_PARTS = re.compile(rb"[\^=,\s\\]+|\x1b[\x20-\x2f]+[\x40-\x7e]")
+_DUMMY_DATE, _DUMMIES = "19000101", frozenset({"", "Anonymized^Anonymized", "ANONYMIZED"})
+_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_SHORTEST_NAME, _SHORTEST, _SHORT_DIGITS = 3, 4, 6
+_NOBODY = frozenset({b"anonymized", b"anonymous", b"unknown", b"none", b"null", b"test", b"n/a"})
+
+Source = bytes | Path
+Path_ = tuple[int, ...]
+
+
+class Leaf(NamedTuple):
+    """An element that is no sequence: its tags, the items on the way, VR, bytes, where they begin."""
+
+    path: Path_
+    items: Path_
+    vr: str
+    value: bytes
+    offset: int
+
+    @property
+    def text(self) -> str:
+        """The value, ASCII being all that is looked for."""
+        return self.value.decode("latin-1").strip(" \0")
+
+
+class Read:
+    """One object as this reader sees it.
+
+    Args:
+        source: a Part 10 file, as bytes or by its path.
+
+    Raises:
+        UnreadableHeader: it is no DICOM file.
+    """
+
+    def __init__(self, source: Source) -> None:
+        data = source if isinstance(source, bytes) else _mapped(source)
+        self.header: Header = read_header(data)
+        start = self.header.data_set_offset
+        self.front = bytes(data[:start]) if self.header.deflated else b""
+        self._data = zlib.decompressobj(-15).decompress(data[start:]) if self.header.deflated else data
+        self.leaves = list(self._walk(self.header.tree(), (), ()))
+
+    def _walk(self, elements: list[Element], path: Path_, items: Path_) -> Iterator[Leaf]:
+        for element in elements:
+            here = (*path, element.tag)
+            if element.items is not None:
+                for number, item in enumerate(element.items):
+                    yield from self._walk(item, here, (*items, number))
+            else:
+                value = element.value
+                if value is None:
+                    value = bytes(self._data[element.offset : element.offset + element.length])
+                yield Leaf(here, items, element.vr, value, element.offset)
+
+    def bytes(self) -> tuple[bytes, bytes]:
+        """All that is no pixel: up to Pixel Data (offsets count in it), and what comes after."""
+        pixels = self.header.pixel_data
+        if pixels is None:
+            return bytes(self._data[:]), self.front
+        before = bytes(self._data[: pixels.offset])
+        if pixels.length is not None:
+            return before, self.front + bytes(self._data[pixels.offset + pixels.length :])
+        end = self._data.rfind(_DELIMITER)
+        return before, self.front + (bytes(self._data[end + len(_DELIMITER) :]) if end >= 0 else b"")
+
+
+class Verifier:
+    """Compares results with their originals. Safe to use from several threads.
+
+    Args:
+        profile: what was asked for: what it retains is not searched for.
+        window: by how many days dates may have moved.
+    """
+
+    def __init__(self, profile: Profile, window: Window = DEFAULT_WINDOW) -> None:
+        self.profile = profile
+        self.window = window
+        self._kept = {rule.path[-1] for rule in profile.rules if rule.path and rule.action is RuleAction.KEEP}
+        self._keeps_private = profile.has(Option.RETAIN_SAFE_PRIVATE) or any(
+            rule.creator for rule in profile.rules
+        )
+
+    def check(self, before: Source, after: Source) -> list[Finding]:
+        """What a person should look at in the result; of kind `residual` what must not leave.
+
+        Args:
+            before: the original, as bytes or by its path.
+            after: the result.
+
+        Raises:
+            UnreadableHeader: one of them is no DICOM file.
+        """
+        source, result = Read(before), Read(after)
+        return list(
+            dict.fromkeys([*self._residual(source, result), *self.look(result), *self._moved(source, result)])
+        )
+
+    def look(self, result: Read) -> Iterator[Finding]:
+        """What can be seen without the original."""
+        pseudonym = next((leaf.text for leaf in result.leaves if leaf.path == (0x00100020,)), "")
+        front, _ = result.bytes()
+        if not result.header.deflated and front[:128].strip(b"\0") and result.header.data_set_offset >= 132:
+            yield Finding("preamble", (), "the preamble is not empty")
+        for leaf in result.leaves:
+            yield from self._leaf(leaf, pseudonym)
+
+    def _leaf(self, leaf: Leaf, pseudonym: str) -> Iterator[Finding]:
+        tag = leaf.path[-1]
+        if tag >> 16 & 1 and not self._keeps_private:
+            yield Finding("private", leaf.path, "is private, and no option keeps it")
+        if any(at in LEFTOVERS for at in leaf.path):
+            yield Finding("leftover", leaf.path, "has no place in a result")
+        if leaf.vr == "PN":
+            if leaf.text not in _DUMMIES and leaf.text != pseudonym:
+                yield Finding("name", leaf.path, "is the name of somebody")
+        elif leaf.vr in TEXT_VR:
+            if leaf.text not in _DUMMIES and leaf.text != pseudonym:
+                yield from (
+                    Finding(kind, leaf.path, words)
+                    for kind, words, like in PATTERNS
+                    if like.search(leaf.text)
+                )
+        elif leaf.vr == "AS":
+            if leaf.text[-1:] == "Y" and leaf.text[:-1].isdigit() and int(leaf.text[:-1]) > 90:
+                yield Finding("age", leaf.path, "is an age over 89")
+        elif leaf.vr == "UI" and not self.profile.has(Option.RETAIN_UIDS):
+            for uid in leaf.text.split("\\"):
+                if uid and not uid.startswith(("1.2.840.10008.", "2.25.")):
+                    yield Finding("uid", leaf.path, "is a UID that was not made here")
+
+    def _old_uids(self, source: Read, result: Read) -> Iterator[Finding]:
+        front, back = result.bytes()
+        old = {uid for leaf in source.leaves if leaf.vr == "UI" for uid in UIDS.findall(leaf.value)}
+        old = {uid for uid in old if not uid.startswith(_REGISTERED)}
+        for found in UIDS.finditer(front):
+            is_cut = (
+                front[found.end() : found.end() + 1] == b"\0"
+            )  # the low byte of the next group may be a digit
+            if found[0] in old or (is_cut and found[0][:-1] in old):
+                yield _told(result, found.start(), "holds a UID of the original")
+        if old.intersection(UIDS.findall(back)):
+            yield Finding(RESIDUAL, (), "a UID of the original lies after Pixel Data")
+
+    def _residual(self, source: Read, result: Read) -> Iterator[Finding]:
+        if not self.profile.has(Option.RETAIN_UIDS):
+            yield from self._old_uids(source, result)
+        front, back = result.bytes()
+        looked, behind = front.lower(), back.lower()
+        for word in self._words(source):
+            at = _find(looked, word, 0)
+            while at >= 0:
+                if not _is_chance(result, at, word):
+                    yield _told(result, at, "holds a value of the original that identifies")
+                at = _find(looked, word, at + len(word))
+            if _find(behind, word, 0) >= 0:
+                yield Finding(RESIDUAL, (), "a value of the original lies after Pixel Data")
+
+    def _words(self, source: Read) -> set[bytes]:
+        """What identifies in the original, in small letters."""
+        numbers = set(NUMBERS)
+        for tags, option in OPTION_OF.items():
+            numbers |= set() if self.profile.has(option) else tags
+        words: set[bytes] = set()
+        for leaf in source.leaves:
+            if leaf.path[-1] in self._kept:
+                continue
+            if leaf.vr == "PN":
+                words |= {
+                    part
+                    for part in _PARTS.split(leaf.value)
+                    if part and len(part.strip(b".")) >= _SHORTEST_NAME
+                }
+            elif leaf.path[-1] in numbers:
+                words |= {one.strip(b" \0") for one in leaf.value.split(b"\\")}
+            elif leaf.path[-1] == BIRTH_DATE:
+                words.add(leaf.value.strip(b" \0"))
+        small = {word.strip(b" \0").lower() for word in words}
+        return {
+            word
+            for word in small
+            if len(word) >= _SHORTEST_NAME and word not in _NOBODY and not _is_small(word)
+        }
+
+    def _moved(self, source: Read, result: Read) -> Iterator[Finding]:
+        """Whether the dates are where the profile wants them: gone, or all moved by one number of days."""
+        if self.profile.has(Option.RETAIN_LONG_FULL_DATES):
+            return
+        moves = self.profile.has(Option.RETAIN_LONG_MODIFIED_DATES)
+        old = {(leaf.path, leaf.items): leaf.text for leaf in source.leaves if leaf.vr in ("DA", "DT")}
+        days: set[int] = set()
+        for leaf in result.leaves:
+            text = leaf.text[:8]
+            if leaf.vr not in ("DA", "DT") or leaf.path[-1] == BIRTH_DATE or not text or text == _DUMMY_DATE:
+                continue
+            if not moves:
+                yield Finding("date", leaf.path, "is a date, and dates were to be removed")
+                continue
+            before, after = _day(old.get((leaf.path, leaf.items), "")), _day(text)
+            if before is None or after is None:
+                continue
+            days.add((after - before).days)
+            if not self.window.least <= (before - after).days <= self.window.most:
+                yield Finding("date", leaf.path, "did not move by days of the window")
+        if len(days) > 1:
+            yield Finding("date", (), "dates moved by different numbers of days")
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _is_small(word: bytes) -> bool:
+    """Too short to mean anybody: names have three letters, numbers four characters."""
+    return len(word) < (_SHORTEST_NAME if word.isalpha() else _SHORTEST)
+
+
+def _find(data: bytes, word: bytes, since: int) -> int:
+    """Where the word stands by itself; the byte after it may be the low one of the next group."""
+    at = data.find(word, since)
+    while at >= 0:
+        end = at + len(word)
+        left = at == 0 or not data[at - 1 : at].isalnum()
+        if left and (not data[end : end + 1].isalnum() or data[end + 1 : end + 2] == b"\0"):
+            return at
+        at = data.find(word, at + 1)
+    return -1
+
+
+def _at(result: Read, offset: int) -> Leaf | None:
+    number = bisect_right(result.leaves, offset, key=lambda leaf: leaf.offset) - 1
+    leaf = result.leaves[number] if number >= 0 else None
+    return leaf if leaf and offset < leaf.offset + len(leaf.value) else None
+
+
+def _is_chance(result: Read, offset: int, word: bytes) -> bool:
+    """Whether these are few digits among numbers."""
+    leaf = _at(result, offset)
+    return leaf is not None and word.isdigit() and len(word) < _SHORT_DIGITS and leaf.vr not in TEXT_VR
+
+
+def _told(result: Read, offset: int, words: str) -> Finding:
+    leaf = _at(result, offset)
+    return (
+        Finding(RESIDUAL, leaf.path, words)
+        if leaf
+        else Finding(RESIDUAL, (), f"outside the elements: {words}")
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError:
+        return None
