@@ -60,7 +60,7 @@ export function toolbar_of(viewer) {
       press(overlays, viewer.chrome.panel_is_open());
       clear.disabled = !viewer.state.measurements.length;
       overlays.classList.toggle("viewer-marked", viewer.shelf.overlays.length > 0);
-      const at = known.findIndex(({ view }) => same_view(view, viewer.state.view));
+      const at = known.length === 1 ? 0 : known.findIndex(({ view }) => same_view(view, viewer.state.view));
       presets.value = at < 0 ? "own" : String(at);
       refresh_layouts();
     },
