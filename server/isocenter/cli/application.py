@@ -9,6 +9,7 @@ import typer
 
 from isocenter import __version__
 from isocenter.cli.cohort_commands import cohort
+from isocenter.cli.deid_commands import deid
 from isocenter.cli.job_commands import job
 from isocenter.cli.options import AsJson, Dataset, Token, Url
 
@@ -25,6 +26,7 @@ viewer = typer.Typer(help="Viewers for the browser.", no_args_is_help=True)
 application.add_typer(viewer, name="viewer")
 application.add_typer(cohort, name="cohort")
 application.add_typer(job, name="job")
+application.command("deid")(deid)
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
 Config = Annotated[

@@ -1,5 +1,12 @@
 """De-identification (PS3.15 Annex E): profiles as plans, identifiers by key, findings and reports.
 
-Pure: data set in; data set, findings and change log out. Not here: which objects (cohorts, folders) and
-where they go.
+The engine is pure: data set in; data set, findings and change log out. `Deidentifier` does data sets, files
+and folders. Not here: cohorts of an archive.
 """
+
+from isocenter.deid.deidentifier import Deidentifier
+from isocenter.deid.key import Key
+from isocenter.deid.policies import BirthDate, Documents, Policies, Uncleared
+from isocenter.deid.profile import Option
+
+__all__ = ["BirthDate", "Deidentifier", "Documents", "Key", "Option", "Policies", "Uncleared"]

@@ -30,6 +30,15 @@ class Documents(StrEnum):
     """It is kept: somebody has looked at it."""
 
 
+class Uncleared(StrEnum):
+    """What becomes of an object whose pixels nobody cleared."""
+
+    QUARANTINE = "quarantine"
+    """It does not leave."""
+    KEEP = "keep"
+    """It leaves, and says of itself that Patient Identity Removed is NO: somebody has looked at it."""
+
+
 @dataclass(frozen=True)
 class Policies:
     """Choices beside the profile.
@@ -37,6 +46,7 @@ class Policies:
     Attributes:
         birth_date: what becomes of it.
         documents: what becomes of encapsulated documents.
+        uncleared: what becomes of objects whose pixels are not cleared.
         trial: keyword to value of Clinical Trial attributes to write (PS3.3 C.7.1.3, C.7.2.3, C.7.3.2);
             `{patient}` in a value stands for the new patient ID.
         method: a line for De-identification Method, besides ours.
@@ -47,6 +57,7 @@ class Policies:
 
     birth_date: BirthDate = BirthDate.EMPTY
     documents: Documents = Documents.REFUSE
+    uncleared: Uncleared = Uncleared.QUARANTINE
     trial: tuple[tuple[str, str], ...] = ()
     method: str = ""
 

@@ -1,0 +1,154 @@
+"""`isocenter deid`: a folder or a file de-identified, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from isocenter.cli import output
+from isocenter.deid import BirthDate, Deidentifier, Documents, Key, Policies, Uncleared
+from isocenter.deid.identifiers import DEFAULT_WINDOW
+from isocenter.deid.risk import Attributes
+from isocenter.deid.run import Run
+from isocenter.errors import BadRequest
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for, in the words of the options."""
+
+    source: Path | None
+    target: Path | None
+    key_file: Path | None
+    new_key: Path | None
+    profile: str
+    options: tuple[str, ...]
+    config: Path | None
+    pixels: str
+    faces: bool
+    documents: str
+    birth_date: str
+    pattern: str
+    weeks: bool
+    quarantine: Path | None
+    report: Path | None
+    dry_run: bool
+    dicomdir: bool
+    workers: int | None
+
+
+def run(wanted: Wanted, *, as_json: bool) -> int:
+    """Do it; exit code 1 if something was quarantined."""
+    if wanted.new_key is not None:
+        made = Key.generate()
+        made.write(wanted.new_key)
+        output.err.print(
+            f"Made {wanted.new_key}: keep it safe, it cannot be made again. Fingerprint {made.fingerprint}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        if wanted.source is None:
+            return 0
+    if wanted.source is None or wanted.target is None:
+        raise BadRequest("IN and OUT are missing", hint="isocenter deid IN OUT --key-file FILE")
+    deidentifier = _deidentifier(wanted)
+    if wanted.source.is_file():
+        return _file(deidentifier, wanted, wanted.source, wanted.target, as_json=as_json)
+    done = _folder(deidentifier, wanted, wanted.source, wanted.target, quiet=as_json)
+    if wanted.report is not None:
+        wanted.report.write_text(json.dumps(done.to_json(), indent=1) + "\n", encoding="utf-8")
+    if as_json:
+        output.tell_json(done.to_json())
+    else:
+        _print(done, wanted)
+    return 1 if done.quarantined else 0
+
+
+def _deidentifier(wanted: Wanted) -> Deidentifier:
+    key_file = wanted.key_file or wanted.new_key
+    if key_file is None:
+        hint = "--key-file FILE; `isocenter deid --new-key FILE` makes one"
+        raise BadRequest("A key is needed, from which all new identifiers follow", hint=hint)
+    policies = Policies(
+        birth_date=_choice(BirthDate, "--birth-date", wanted.birth_date),
+        documents=_choice(Documents, "--documents", wanted.documents),
+        uncleared=_choice(Uncleared, "--pixels", wanted.pixels),
+    )
+    return Deidentifier(
+        key_file,
+        profile=wanted.profile,
+        options=wanted.options,
+        config=wanted.config,
+        policies=policies,
+        pattern=wanted.pattern,
+        window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
+        judge=Attributes(faces=wanted.faces),
+    )
+
+
+def _choice(choices: type[Choice], option: str, told: str) -> Choice:
+    try:
+        return choices(told)
+    except ValueError:
+        hint = "one of " + ", ".join(choices)
+        raise BadRequest(f"{option} has no choice {told!r}", hint=hint) from None
+
+
+def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Path, *, quiet: bool) -> Run:
+    with output.progress() as bar:
+        task = bar.add_task("files", total=None, visible=not quiet)
+        return deidentifier.folder(
+            source,
+            target,
+            quarantine=wanted.quarantine,
+            workers=wanted.workers or os.cpu_count() or 1,
+            dry_run=wanted.dry_run,
+            dicomdir=wanted.dicomdir,
+            progress=lambda number: bar.advance(task, number),
+        )
+
+
+def _file(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Path, *, as_json: bool) -> int:
+    if wanted.dry_run or wanted.report is not None:
+        raise BadRequest("--dry-run and --report go with a folder")
+    done = deidentifier.file(source, target)
+    if as_json:
+        findings = [finding._asdict() for finding in done.findings]
+        output.tell_json(
+            {"end": done.end, "reason": done.reason, "cleared": done.cleared, "findings": findings}
+        )
+    else:
+        line = f"{done.end}: {done.reason}" if done.reason else f"{done.end}: {target}"
+        output.out.print(line, highlight=False, soft_wrap=True, markup=False)
+    return 0 if done.target is not None else 1
+
+
+def _print(done: Run, wanted: Wanted) -> None:
+    line = f"{done.files} files = {done.out} out + {done.quarantined} quarantined + {done.skipped} skipped"
+    output.out.print(line + (" (rehearsal: nothing written)" if wanted.dry_run else ""), highlight=False)
+    if done.uncleared:
+        words = f"{done.uncleared} left with pixels that nobody cleared: Patient Identity Removed is NO there"
+        output.out.print(words, style="yellow", highlight=False)
+    rows = [
+        (end, times, reason)
+        for end, reasons in done.reasons.items()
+        for reason, times in reasons.most_common()
+    ]
+    if rows:
+        output.table(("end", "files", "because"), rows, right={"files"})
+    if done.findings:
+        rows = [
+            (kind, times, f"{attribute} {words}")
+            for (kind, attribute, words), times in done.findings.most_common(20)
+        ]
+        output.table(("finding", "times", "what"), rows, right={"times"})
+    if done.listed is not None and (done.quarantined or done.skipped):
+        output.out.print(
+            f"Which files: {done.listed} (it names them: keep it with the originals)", soft_wrap=True
+        )

@@ -1,0 +1,166 @@
+"""`Deidentifier`: de-identification of data sets, files and folders by one key and one profile.
+
+::
+
+    from isocenter.deid import Deidentifier
+
+    deid = Deidentifier("project.key", options=["modified-dates", "clean-descriptors"])
+    deid.folder("incoming", "outgoing")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from isocenter.deid.engine import DEFAULT, Engine
+from isocenter.deid.files import FileOutcome, Files, settle
+from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifiers, Window
+from isocenter.deid.key import Key
+from isocenter.deid.outcome import Outcome
+from isocenter.deid.part10 import PIXEL_DATA
+from isocenter.deid.policies import Policies
+from isocenter.deid.profile import Option, Profile
+from isocenter.deid.risk import Attributes, Judge
+from isocenter.deid.rules import Rule, read_rules
+from isocenter.deid.run import Run, run
+from isocenter.errors import BadRequest
+
+PROFILES = ("basic",)
+NOT_HERE = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+"""Options that would promise what is not done."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that decides what a result looks like; can be sent to another process, key included."""
+
+    key: Key
+    profile: Profile
+    policies: Policies
+    judge: Judge
+    pattern: str
+    window: Window
+
+    def files(self) -> Files:
+        """What does files by it."""
+        identifiers = Identifiers(self.key, pattern=self.pattern, window=self.window)
+        return Files(Engine(self.profile, identifiers, self.policies), self.judge)
+
+
+class Deidentifier:
+    """De-identifies by PS3.15 Annex E. Results depend on its arguments alone: the same key, the same bytes.
+
+    Args:
+        key: the project's key, or its file (`isocenter deid --new-key FILE` makes one).
+        profile: `basic`, the Basic Application Level Confidentiality Profile.
+        options: names of options, such as `modified-dates`, `clean-descriptors`, `safe-private`.
+        config: a TOML file of rules and further options.
+        rules: further rules, which win over those of the file.
+        policies: what the profile leaves open.
+        pattern: of patient pseudonyms.
+        window: of date offsets, in days.
+        judge: says whether pixels may leave; by default attributes alone decide, with care.
+
+    Raises:
+        BadRequest: something of it is not known or contradicts itself.
+        NotFound: a file is not there.
+    """
+
+    def __init__(
+        self,
+        key: Key | Path | str,
+        *,
+        profile: str = "basic",
+        options: Iterable[str | Option] = (),
+        config: Path | str | None = None,
+        rules: Iterable[Rule] = (),
+        policies: Policies = DEFAULT,
+        pattern: str = DEFAULT_PATTERN,
+        window: Window = DEFAULT_WINDOW,
+        judge: Judge | None = None,
+    ) -> None:
+        if profile not in PROFILES:
+            raise BadRequest(f"There is no profile {profile!r}", hint="there is: " + ", ".join(PROFILES))
+        told = read_rules(Path(config)) if config is not None else None
+        chosen = [*options, *(told.options if told else ())]
+        asked = Profile.of(chosen, [*(told.rules if told else ()), *rules])
+        for option in NOT_HERE & asked.options:
+            hint = "nothing here cleans pixels: risky ones are quarantined"
+            raise BadRequest(f"The option {option} cannot be kept", hint=hint)
+        key = key if isinstance(key, Key) else Key.read(Path(key))
+        self.setup = Setup(key, asked, policies, judge or Attributes(), pattern, window)
+        self._files = self.setup.files()
+
+    def __repr__(self) -> str:
+        options = ", ".join(sorted(self.profile.options)) or "no options"
+        return f"<Deidentifier basic, {options}, key {self.setup.key.fingerprint}>"
+
+    @property
+    def profile(self) -> Profile:
+        """The profile, with its options and rules."""
+        return self.setup.profile
+
+    @cached_property
+    def identifiers(self) -> Identifiers:
+        """New identifiers of old ones."""
+        return self._files.engine.identifiers
+
+    def apply(self, dataset: Dataset) -> Outcome:
+        """De-identify a data set, which stays as it is.
+
+        The outcome's data set is None when it may not leave; `quarantined` says why. File Meta Information
+        is not carried over: give the result one of its own.
+        """
+        outcome = self._files.engine.apply(dataset)
+        if outcome.dataset is not None:
+            pictured = any(tag in dataset for tag in PIXEL_DATA)
+            reason = settle(self._files, dataset, outcome, pictured=pictured)
+            if reason:
+                return replace(outcome, dataset=None, quarantined=reason)
+        return outcome
+
+    def file(self, source: Path | str, target: Path | str) -> FileOutcome:
+        """De-identify a file; one that is at `target` is replaced, once the new one is whole."""
+        return self._files.run(Path(source), lambda _result: Path(target), replace=True)
+
+    def folder(
+        self,
+        source: Path | str,
+        target: Path | str,
+        *,
+        quarantine: Path | str | None = None,
+        workers: int = 1,
+        dry_run: bool = False,
+        dicomdir: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> Run:
+        """De-identify all files below a folder.
+
+        Args:
+            source: the folder; stays as it is.
+            target: where results go, by names that carry nothing. May hold results of earlier runs.
+            quarantine: where the list of what did not leave goes; beside `target` by default.
+            workers: processes.
+            dry_run: write nothing.
+            dicomdir: make a DICOMDIR of the target.
+            progress: told how many files were done since it was told last.
+
+        Raises:
+            NotFound: there is no such folder.
+            BadRequest: one folder lies within the other.
+        """
+        return run(
+            self.setup,
+            Path(source),
+            Path(target),
+            quarantine=Path(quarantine) if quarantine is not None else None,
+            workers=workers,
+            dry_run=dry_run,
+            dicomdir=dicomdir,
+            progress=progress,
+        )

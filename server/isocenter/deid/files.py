@@ -1,0 +1,205 @@
+"""One file in, one file out: header by the engine, Pixel Data as they are or not at all.
+
+A file that may not leave is never written, not even for a moment under another name in the target's folder
+that a reader could take for a result: it is made hidden, and given its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import secrets
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from isocenter.deid.engine import Engine
+from isocenter.deid.outcome import Change, Finding, Outcome
+from isocenter.deid.part10 import Part10, opened, write
+from isocenter.deid.policies import Documents, Uncleared
+from isocenter.deid.risk import Attributes, Judge
+from isocenter.deid.stamps import clear
+from isocenter.deid.steps import Unreadable
+from isocenter.dicom import uids
+from isocenter.dicom.header import UnreadableHeader
+from isocenter.errors import IsocenterError
+
+Place = Callable[[Dataset], Path]
+PART = ".part-"
+DOCUMENT = 0x00420011
+
+
+class End(StrEnum):
+    """What became of a file; each file has one."""
+
+    OUT = "out"
+    QUARANTINED = "quarantined"
+    SKIPPED = "skipped"
+    """It is no object: not DICOM, a DICOMDIR, or the same object once more."""
+
+
+@dataclass
+class FileOutcome:
+    """What became of a file.
+
+    Attributes:
+        end: out, quarantined or skipped.
+        reason: why, when it is not out; carries nothing of the file's values.
+        target: where the result is; None when there is none.
+        sop_instance: new UID of the object; '' when there is none.
+        cleared: whether Patient Identity Removed is YES.
+        written: False when the very same result was there already.
+        findings: what a person should look at.
+        changes: each changed element; identifying.
+    """
+
+    end: End
+    reason: str = ""
+    target: Path | None = None
+    sop_instance: str = ""
+    cleared: bool = False
+    written: bool = True
+    findings: list[Finding] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+class Files:
+    """De-identifies files.
+
+    Args:
+        engine: does the headers.
+        judge: says whether pixels may leave.
+    """
+
+    def __init__(self, engine: Engine, judge: Judge | None = None) -> None:
+        self.engine = engine
+        self.judge = judge or Attributes()
+
+    def run(self, source: Path, place: Place | None, *, replace: bool = False) -> FileOutcome:
+        """De-identify a file.
+
+        Args:
+            source: the file; stays as it is.
+            place: where the result goes, which it is given; None writes nothing (a rehearsal).
+            replace: whether a file that is there may be replaced; else another result is quarantined.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of values, which pydicom would print
+            try:
+                return self._run(source, place, replace=replace)
+            except UnreadableHeader as error:
+                return _not_dicom(source, error)
+            except Unreadable as error:
+                return FileOutcome(End.QUARANTINED, str(error))
+            except IsocenterError as error:
+                return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.code}")
+            except OSError as error:
+                return FileOutcome(End.QUARANTINED, f"it cannot be read or written: {error.strerror}")
+            except Exception as error:  # noqa: BLE001 (whatever a broken file makes a parser do)
+                return FileOutcome(End.QUARANTINED, f"it cannot be processed: {type(error).__name__}")
+
+    def _run(self, source: Path, place: Place | None, *, replace: bool) -> FileOutcome:
+        with opened(source) as file:
+            if str(file.dataset.get("SOPClassUID", "")) == "" and 0x00041220 in file.dataset:
+                return FileOutcome(End.SKIPPED, "a DICOMDIR, which is made anew")
+            outcome = self.engine.apply(file.dataset)
+            if outcome.dataset is None:
+                return FileOutcome(End.QUARANTINED, outcome.quarantined, findings=outcome.findings)
+            done = FileOutcome(End.OUT, findings=outcome.findings, changes=outcome.changes)
+            pictured = file.pixels is not None
+            hidden = _hidden(file)
+            done.reason = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
+            done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
+            if done.reason:
+                done.end = End.QUARANTINED
+                return done
+            done.sop_instance = str(outcome.dataset.SOPInstanceUID)
+            if place is not None:
+                done.target = place(outcome.dataset)
+                done.target.parent.mkdir(parents=True, exist_ok=True)
+                _write(done, done.target, file, outcome.dataset, replace=replace)
+            return done
+
+
+def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, hidden: str = "") -> str:
+    """Whether a result may leave with its pixels: says so in it, or why not ('' when it may).
+
+    Args:
+        files: with its judge and policies.
+        source: the data set as it was.
+        outcome: with the result as it is to leave.
+        pictured: whether it has Pixel Data.
+        hidden: what else is in its Pixel Data than the image.
+    """
+    policies, result = files.engine.policies, outcome.dataset
+    if result is None:
+        return outcome.quarantined
+    document = DOCUMENT in source and policies.documents is not Documents.DROP
+    reason = ""
+    if pictured or document:
+        verdict = files.judge.judge(source)
+        reason = hidden if verdict.cleared else verdict.reason
+    if not reason and not document:
+        clear(result, files.engine.profile)
+        return ""
+    if document or policies.uncleared is Uncleared.KEEP:
+        words = f"left uncleared by policy: {reason or 'it holds a document'}"
+        outcome.findings.append(Finding("uncleared", (DOCUMENT if document else 0x7FE00010,), words))
+        return ""
+    return f"its pixels are not cleared: {reason}"
+
+
+def _hidden(file: Part10) -> str:
+    """Whether there is more in Pixel Data than the image."""
+    pixels, dataset = file.pixels, file.dataset
+    if pixels is None or pixels.length < 0 or uids.is_encapsulated(file.transfer_syntax):
+        return ""
+    try:
+        bits = int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames", 1) or 1)
+        bits *= int(dataset.get("SamplesPerPixel", 1)) * int(dataset.BitsAllocated)
+    except (AttributeError, TypeError, ValueError):
+        return "nothing tells how large its image is"
+    return "its Pixel Data are longer than the image" if pixels.length > (bits + 7) // 8 + 1 else ""
+
+
+def _not_dicom(source: Path, error: UnreadableHeader) -> FileOutcome:
+    """Skipped if it is no DICOM at all; what says it is and cannot be read is kept back."""
+    with source.open("rb") as file:
+        head = file.read(132)
+    if head[128:] == b"DICM":
+        return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.message}")
+    return FileOutcome(End.SKIPPED, "no DICOM")
+
+
+def _write(done: FileOutcome, target: Path, file: Part10, result: Dataset, *, replace: bool) -> None:
+    """Write whole or not at all; a target that is there is compared, and replaced only if asked."""
+    part = target.parent / f"{PART}{secrets.token_hex(8)}"
+    try:
+        with part.open("xb") as stream:
+            write(stream, file, result)
+        if replace:
+            os.replace(part, target)
+        elif not _take(part, target):
+            done.written = False
+            if not filecmp.cmp(part, target, shallow=False):
+                done.end, done.target = End.QUARANTINED, None
+                done.reason = "another result of the same SOP Instance UID is there already"
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _take(part: Path, target: Path) -> bool:
+    """Give a file its name unless something has it; False when something has."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if target.exists():
+            return False
+        os.rename(part, target)
+    return True

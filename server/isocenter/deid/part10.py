@@ -1,0 +1,206 @@
+"""Part 10 files (PS3.10 7) for de-identification: the header as a data set, Pixel Data where they lie.
+
+Pixel Data are never decoded nor held in memory: their element is copied byte by byte. What is written has a
+preamble of zeros and File Meta Information of ours. Bare data sets, deflated, implicit, big endian and
+encapsulated ones keep their syntax. Not here: what may stay (`engine`), whether pixels may (`risk`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from pydicom.charset import default_encoding
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.tag import BaseTag
+
+from isocenter.deid.steps import Unreadable
+from isocenter.dicom import uids
+from isocenter.dicom.deflated import deflate, inflate
+from isocenter.dicom.header import Header, read_header
+from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+PIECE = 1 << 20
+LONGEST_TAIL = 1 << 24
+_IN_MEMORY = 1 << 26
+_ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_HARMLESS = ("transfer syntax", "followed by something else")
+_PLACES = re.compile(r" \(offset \d+\)|\([0-9A-F]{4},[0-9A-F]{4}\) ")  # of a file that is none, its text
+_CHARACTERS = ("character set", "(0008,0005)", "text ")
+
+
+class Span(NamedTuple):
+    """Where the element of Pixel Data lies: its tag, first byte, end, and bytes of the value (-1: items)."""
+
+    tag: int
+    start: int
+    end: int
+    length: int
+
+
+@dataclass
+class Part10:
+    """A file that is open.
+
+    Attributes:
+        dataset: every element but Pixel Data, undecoded; what stands behind them too.
+        transfer_syntax: UID.
+        stream: what `pixels` points into.
+        pixels: Pixel Data, None when there are none.
+    """
+
+    dataset: Dataset
+    transfer_syntax: str
+    stream: BinaryIO
+    pixels: Span | None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Part10]:
+    """Read a file.
+
+    Raises:
+        UnreadableHeader: it is not DICOM.
+        Unreadable: it is, and cannot be read as a whole.
+    """
+    with ExitStack() as stack:
+        stream: BinaryIO = stack.enter_context(path.open("rb"))
+        header = read_header(stream)
+        _require_whole(header)
+        offset = header.data_set_offset
+        if header.deflated:
+            inflated = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
+            inflate(stream, offset, inflated)  # type: ignore[arg-type]
+            stream, offset = inflated, 0  # type: ignore[assignment]
+        yield _read(stream, header, offset)
+
+
+def _require_whole(header: Header) -> None:
+    for problem in header.problems:
+        if not any(words in problem for words in (*_HARMLESS, *_CHARACTERS)):
+            raise Unreadable("it is damaged: " + _PLACES.sub("", problem))
+
+
+def _read(stream: BinaryIO, header: Header, offset: int) -> Part10:
+    syntax = header.transfer_syntax
+    implicit, little = uids.is_implicit_vr(syntax), not uids.is_big_endian(syntax)
+    stream.seek(offset)
+    dataset = read_dataset(stream, implicit, little, stop_when=lambda tag, _vr, _length: tag in PIXEL_DATA)
+    span = None
+    if header.pixel_data is None:
+        _require_end(stream)
+    else:
+        start = stream.tell()
+        length = header.pixel_data.length
+        if not start < header.pixel_data.offset <= start + 12:
+            raise Unreadable("the data set cannot be read up to its Pixel Data")
+        value = header.pixel_data.offset
+        end = _end_of_items(stream, value) if length is None else value + length
+        span = Span(header.pixel_data.tag, start, end, -1 if length is None else length)
+        _add_tail(stream, end, dataset, implicit=implicit, little=little)
+    return Part10(dataset, syntax, stream, span)
+
+
+def _require_end(stream: BinaryIO) -> None:
+    if len(stream.read(1)):
+        raise Unreadable("the data set cannot be read to its end")
+
+
+def _end_of_items(stream: BinaryIO, offset: int) -> int:
+    """Where the sequence delimiter of encapsulated Pixel Data ends."""
+    while True:
+        stream.seek(offset)
+        head = stream.read(8)
+        if head[:4] == _END and len(head) == 8:
+            return offset + 8
+        if head[:4] != _ITEM or len(head) < 8:
+            raise Unreadable("the Pixel Data have no end")
+        offset += 8 + int.from_bytes(head[4:], "little")
+
+
+def _add_tail(stream: BinaryIO, end: int, dataset: Dataset, *, implicit: bool, little: bool) -> None:
+    """Elements behind Pixel Data: padding, signatures, private groups."""
+    if stream.seek(0, os.SEEK_END) < end:
+        raise Unreadable("the Pixel Data are cut off")
+    stream.seek(end)
+    rest = stream.read(LONGEST_TAIL + 1)
+    if len(rest) > LONGEST_TAIL:
+        raise Unreadable("there is too much behind the Pixel Data")
+    if not rest.strip(b"\0"):
+        return
+    tail = BytesIO(rest)
+    try:
+        found = read_dataset(tail, implicit, little)
+    except Exception as error:
+        raise Unreadable("what stands behind the Pixel Data cannot be read") from error
+    tags = [tag for tag in found.keys() if tag or found.get_item(tag).value]  # noqa: SIM118 (zeros are padding)
+    if tail.read(1) or not tags or min(tags) <= max(PIXEL_DATA):
+        raise Unreadable("what stands behind the Pixel Data is no part of a data set")
+    for tag in tags:
+        dataset[tag] = found.get_item(tag)
+
+
+def write(target: BinaryIO, source: Part10, result: Dataset) -> None:
+    """Write a file: File Meta Information of ours, the elements of `result`, Pixel Data of `source`."""
+    target.write(bytes(128) + b"DICM" + _meta(result, source.transfer_syntax))
+    if not uids.is_deflated(source.transfer_syntax):
+        _write_data_set(target, source, result)
+        return
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as plain:
+        _write_data_set(plain, source, result)  # type: ignore[arg-type]
+        deflate(plain, target)  # type: ignore[arg-type]
+
+
+def _write_data_set(target: BinaryIO, source: Part10, result: Dataset) -> None:
+    tags = sorted(tag for tag in result.keys() if tag.element or tag.group <= 6)  # noqa: SIM118
+    before = [tag for tag in tags if source.pixels is None or tag < source.pixels.tag]
+    target.write(_encoded(result, before, source.transfer_syntax))
+    if source.pixels is not None:
+        _copy(source.stream, source.pixels, target)
+        target.write(_encoded(result, tags[len(before) :], source.transfer_syntax))
+
+
+def _encoded(result: Dataset, tags: list[BaseTag], syntax: str) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = result.original_encoding[0]  # type: ignore[assignment]
+    buffer.is_little_endian = not uids.is_big_endian(syntax)
+    characters = result.get("SpecificCharacterSet", default_encoding)
+    for tag in tags:
+        write_data_element(buffer, result.get_item(tag), characters)
+    return buffer.getvalue()
+
+
+def _copy(stream: BinaryIO, span: Span, target: BinaryIO) -> None:
+    stream.seek(span.start)
+    left = span.end - span.start
+    while left:
+        piece = stream.read(min(PIECE, left))
+        if not piece:
+            raise Unreadable("the file was cut while it was read")
+        target.write(piece)
+        left -= len(piece)
+
+
+def _meta(result: Dataset, transfer_syntax: str) -> bytes:
+    """File Meta Information: nothing of the source's but the transfer syntax."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = result.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
+    meta.TransferSyntaxUID = transfer_syntax  # type: ignore[assignment]
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID  # type: ignore[assignment]
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    buffer = DicomBytesIO()
+    write_file_meta_info(buffer, meta)
+    return buffer.getvalue()
