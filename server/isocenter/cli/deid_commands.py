@@ -57,24 +57,8 @@ def deid(
     """De-identify a folder or a file by PS3.15 Annex E. Exit code 1 if something was quarantined."""
     from isocenter.cli.deid import Wanted, run
 
+    given = (source, target, key_file, new_key, profile, tuple(option or ()), config, pixels, faces)
     wanted = Wanted(
-        source,
-        target,
-        key_file,
-        new_key,
-        profile,
-        tuple(option or ()),
-        config,
-        pixels,
-        faces,
-        documents,
-        birth_date,
-        pattern,
-        weeks,
-        quarantine,
-        report,
-        dry_run,
-        dicomdir,
-        workers,
+        *given, documents, birth_date, pattern, weeks, quarantine, report, dry_run, dicomdir, workers
     )
     raise typer.Exit(run(wanted, as_json=as_json))
