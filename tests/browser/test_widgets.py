@@ -101,6 +101,7 @@ def run(jupyter: Lab, browser: Any, pictures: Path) -> Iterator[Callable[..., Sh
 
     yield runs
     for page in pages:
+        page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext.shutdown()")
         page.close()
 
 

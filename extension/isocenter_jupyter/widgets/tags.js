@@ -5,6 +5,7 @@ import { announcer, count_text, debounced, error_box, h, note } from "./static/d
 import { windowed } from "./static/windowed.js";
 
 const HEIGHT = 26;
+const TALL = [150, 420]; // of the grid, unless it is resized by hand
 const MARK = { added: ["+", "added"], removed: ["−", "removed"], changed: ["≠", "changed"], same: ["", ""] };
 let grids = 0;
 
@@ -129,12 +130,21 @@ function render({ model, el }) {
     state.active = Math.max(0, state.seen.findIndex((row) => row.path === path));
     grid.setAttribute("aria-rowcount", String(state.seen.length + 1));
     grid.classList.toggle("iso-tags-empty", state.seen.length === 0);
+    fit();
     list.show(state.seen.length, row_element);
     activate(state.active, false);
     const differ = state.rows.filter((row) => row.change && row.change !== "same" && !row.inside).length;
     const parts = [`${count_text(state.seen.length)} of ${count_text(state.rows.length)} rows`];
     if (state.two) parts.push(differ ? `${count_text(differ)} differ` : "no differences");
     say(parts.join(", "));
+  }
+
+  let fitted = "";
+  function fit() {
+    if (grid.style.height !== fitted) return;
+    const wanted = HEIGHT * state.seen.length + HEIGHT + 6;
+    grid.style.height = `${Math.min(TALL[1], Math.max(TALL[0], wanted))}px`;
+    fitted = grid.style.height;
   }
 
   function row_element(index) {
