@@ -2,7 +2,7 @@
 
 What is chosen is a query: `widget.cohort` gives it back as a frame. Conditions are made here, in Python, and
 given to the browser side as the predicate that it pages through (`/api/tables`). Not here: freezing a cohort
-(`frame.freeze`), the series viewer (the display `series`, if there is one).
+(`frame.freeze`), the series viewer (`series_viewer`, or another that is installed as the display `series`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from isocenter.client.display.html import bytes_text
 from isocenter.client.display.masking import is_identifier
 from isocenter.client.frame import Frame
 from isocenter.client.resources import resource_of
-from isocenter.errors import BadRequest, IsocenterError, Unavailable
+from isocenter.errors import BadRequest, IsocenterError
 from isocenter_jupyter.widgets.base import ArchiveWidget, Fallback
+from isocenter_jupyter.widgets.series_viewer import SeriesViewer
 
 COLUMNS = {
     "study": "PatientID StudyDate ModalitiesInStudy StudyDescription NumberOfStudyRelatedSeries "
@@ -231,10 +232,9 @@ class CohortTable(ArchiveWidget, module="cohort"):
         uid = content.get("SeriesInstanceUID") or self._first_series(str(content["StudyInstanceUID"]))
         series = resource_of(self._frame, "series", str(uid))
         found = next(iter(entry_points(group="isocenter.displays", name="series")), None)
-        if found is None:
-            raise Unavailable("There is no series viewer", hint="pip install --upgrade isocenter-jupyter")
+        show = SeriesViewer if found is None else found.load()
         with self._opening:
-            before, self.viewer = self.viewer, found.load()(series)
+            before, self.viewer = self.viewer, show(series)
         if before is not None:
             before.close()
         return {"series": str(uid)}
