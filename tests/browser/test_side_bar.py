@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -23,6 +24,11 @@ CLEARED = """async () => {
   for (const widget of [...shell.widgets("main")]) widget.dispose();
   await serviceManager.sessions.shutdownAll();
   await commands.execute("launcher:create");
+}"""
+LITERAL = """async (text) => {
+  const told = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+  const { literal } = await import(`${told.fullLabextensionsUrl}/isocenter-jupyterlab/modules/cells.js`);
+  return literal(text);
 }"""
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -198,6 +204,14 @@ def test_a_search_counts_while_one_types_and_writes_a_cell(in_lab: Page, jupyter
     in_lab.until(lambda: len(in_lab.code()) == 3)
     assert "archive.studies.where('PatientName~\"*^Compress*\"')" in in_lab.code()
     in_lab.picture("side-bar-search")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Modality=CT", 'PatientName~"d*"', "PatientName='x' and Rows=\"2\"", "a\\b\n\t\u2028\x85é😀", "'"],
+)
+def test_a_cell_holds_the_very_text(used: Page, text: str) -> None:
+    assert ast.literal_eval(used.page.evaluate(LITERAL, text)) == text
 
 
 def test_a_search_that_is_wrong_says_where_and_writes_nothing(in_lab: Page) -> None:
