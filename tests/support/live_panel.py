@@ -29,6 +29,7 @@ def lab(
     for plugin, values in settings.items():
         write_settings(home, plugin, values)
     with jupyter(home, *options, JUPYTER_PATH=str(ROOT / "extension"), **variables) as running:
+        running.of_ours_alone = True
         yield running
 
 
