@@ -39,6 +39,9 @@ _PARTS = re.compile(rb"[\^=,\s\\]+|\x1b[\x20-\x2f]+[\x40-\x7e]")
 _DUMMY_DATE, _DUMMIES = "19000101", frozenset({"", "Anonymized^Anonymized", "ANONYMIZED"})
 _DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _SHORTEST_NAME, _SHORTEST, _SHORT_DIGITS = 3, 4, 6
+_LISTED = (TEXT_VR | {"AS"}) - {"AE"}
+_OURS = frozenset({0x00100010, 0x00100020, 0x00080050, 0x00120062, 0x00120063, 0x00120064, 0x00280303})
+_LEVELS = {(0x00100020,): "patients", (0x0020000D,): "studies", (0x0020000E,): "series"}
 _NOBODY = frozenset({b"anonymized", b"anonymous", b"unknown", b"none", b"null", b"test", b"n/a"})
 
 Source = bytes | Path
@@ -58,6 +61,20 @@ class Leaf(NamedTuple):
     def text(self) -> str:
         """The value, ASCII being all that is looked for."""
         return self.value.decode("latin-1").strip(" \0")
+
+
+class Examined(NamedTuple):
+    """What the second reader saw in a result.
+
+    Attributes:
+        findings: what a person should look at.
+        values: texts that are there, by their tags; no identifiers of ours, dates or numbers.
+        entities: level (`patients`, `studies`, `series`) and new identifier.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    values: tuple[tuple[Path_, str], ...] = ()
+    entities: tuple[tuple[str, str], ...] = ()
 
 
 class Read:
@@ -118,6 +135,18 @@ class Verifier:
             rule.creator for rule in profile.rules
         )
 
+    def examine(self, before: Source, after: Source) -> Examined:
+        """Findings, and what a report lists. Raises UnreadableHeader."""
+        source, result = Read(before), Read(after)
+        findings = tuple(self._findings(source, result))
+        values = tuple(
+            (leaf.path, leaf.text)
+            for leaf in result.leaves
+            if leaf.vr in _LISTED and leaf.path[0] not in _OURS and leaf.text
+        )
+        entities = tuple((_LEVELS[leaf.path], leaf.text) for leaf in result.leaves if leaf.path in _LEVELS)
+        return Examined(findings, values, entities)
+
     def check(self, before: Source, after: Source) -> list[Finding]:
         """What a person should look at in the result; of kind `residual` what must not leave.
 
@@ -128,10 +157,11 @@ class Verifier:
         Raises:
             UnreadableHeader: one of them is no DICOM file.
         """
-        source, result = Read(before), Read(after)
-        return list(
-            dict.fromkeys([*self._residual(source, result), *self.look(result), *self._moved(source, result)])
-        )
+        return self._findings(Read(before), Read(after))
+
+    def _findings(self, source: Read, result: Read) -> list[Finding]:
+        found = (*self._residual(source, result), *self.look(result), *self._moved(source, result))
+        return list(dict.fromkeys(found))
 
     def look(self, result: Read) -> Iterator[Finding]:
         """What can be seen without the original."""
