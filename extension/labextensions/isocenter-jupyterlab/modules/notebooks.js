@@ -24,7 +24,8 @@ export class Notebooks {
   async insert(code) {
     const panel = this.tracker?.currentWidget;
     if (!panel || panel.isDisposed) {
-      await this.create([["code", `${connecting(this.preferences.masked)}`], ["code", code]]);
+      const made = await this.create([["code", connecting(this.preferences.masked)], ["code", code]]);
+      at_the_end(made);
       return "new";
     }
     await panel.context.ready;
@@ -95,6 +96,13 @@ function connects(model) {
     if (one.type === "code" && /^\s*archive\s*=|isocenter\.(connect|start)\s*\(/m.test(one.sharedModel.getSource())) return true;
   }
   return false;
+}
+
+/** The last cell of a notebook is the active one, so that what is inserted next comes behind it. */
+async function at_the_end(panel) {
+  if (!panel?.context || panel.isDisposed) return; // Notebook has opened it in a tab of its own
+  await panel.context.ready;
+  if (!panel.isDisposed) panel.content.activeCellIndex = panel.content.widgets.length - 1;
 }
 
 function cell(kind, source) {
