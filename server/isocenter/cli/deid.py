@@ -12,7 +12,7 @@ from typing import TypeVar
 from isocenter.cli import output
 from isocenter.deid import BirthDate, Deidentifier, Documents, Key, Policies, Uncleared
 from isocenter.deid.identifiers import DEFAULT_WINDOW
-from isocenter.deid.risk import Attributes
+from isocenter.deid.pixels import Pixels
 from isocenter.deid.run import Run
 from isocenter.errors import BadRequest
 
@@ -88,7 +88,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         policies=policies,
         pattern=wanted.pattern,
         window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
-        judge=Attributes(faces=wanted.faces),
+        judge=Pixels(faces=wanted.faces),
     )
 
 

@@ -23,9 +23,10 @@ from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifi
 from isocenter.deid.key import Key
 from isocenter.deid.outcome import Outcome
 from isocenter.deid.part10 import PIXEL_DATA
+from isocenter.deid.pixels import Pixels
 from isocenter.deid.policies import Policies
 from isocenter.deid.profile import Option, Profile
-from isocenter.deid.risk import Attributes, Judge
+from isocenter.deid.risk import Judge
 from isocenter.deid.rules import Rule, read_rules
 from isocenter.deid.run import Run, run
 from isocenter.errors import BadRequest
@@ -93,7 +94,10 @@ class Deidentifier:
             hint = "nothing here cleans pixels: risky ones are quarantined"
             raise BadRequest(f"The option {option} cannot be kept", hint=hint)
         key = key if isinstance(key, Key) else Key.read(Path(key))
-        self.setup = Setup(key, asked, policies, judge or Attributes(), pattern, window)
+        judge = judge or Pixels()
+        if isinstance(judge, Pixels):
+            judge = judge.under(asked)
+        self.setup = Setup(key, asked, policies, judge, pattern, window)
         self._files = self.setup.files()
 
     def __repr__(self) -> str:

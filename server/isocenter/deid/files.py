@@ -20,8 +20,9 @@ from pydicom.dataset import Dataset
 from isocenter.deid.engine import Engine
 from isocenter.deid.outcome import Change, Finding, Outcome
 from isocenter.deid.part10 import Part10, opened, write
+from isocenter.deid.pixels import Pixels
 from isocenter.deid.policies import Documents, Uncleared
-from isocenter.deid.risk import Attributes, Judge
+from isocenter.deid.risk import Judge
 from isocenter.deid.stamps import clear
 from isocenter.deid.steps import Unreadable
 from isocenter.dicom import uids
@@ -77,7 +78,7 @@ class Files:
 
     def __init__(self, engine: Engine, judge: Judge | None = None) -> None:
         self.engine = engine
-        self.judge = judge or Attributes()
+        self.judge = judge or Pixels().under(engine.profile)
 
     def run(self, source: Path, place: Place | None, *, replace: bool = False) -> FileOutcome:
         """De-identify a file.
@@ -143,6 +144,8 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
     if pictured or document:
         verdict = files.judge.judge(source)
         reason = hidden if verdict.cleared else verdict.reason
+        if verdict.cleared and verdict.mask is not None:
+            reason = "something in it is to be blacked out"
     if not reason and not document:
         clear(result, files.engine.profile)
         return ""

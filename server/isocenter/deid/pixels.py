@@ -12,27 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
-from isocenter.deid.regions import Mask, RegionRule, find, own_regions
+from isocenter.deid.profile import Option, Profile
+from isocenter.deid.regions import RegionRule, find, own_regions
+from isocenter.deid.risk import Verdict
 from isocenter.dicom import uids
-
-
-class Verdict(NamedTuple):
-    """What a judge says of an object's pixels.
-
-    Attributes:
-        cleared: they may leave, once `mask` is blacked out.
-        reason: why not; carries nothing of the object's values.
-        mask: what is blacked out; None for nothing.
-    """
-
-    cleared: bool
-    reason: str = ""
-    mask: Mask | None = None
-
 
 _ULTRASOUND = "ultrasound devices write names into the picture"
 _PHOTOGRAPH = "it is a photograph or video"
@@ -45,7 +31,6 @@ _CLASSES = {
     "Photographic": _PHOTOGRAPH,
     "VideoMicroscopic": _PHOTOGRAPH,
     "WholeSlide": "slides bear labels",
-    "StandalonePETCurve": "it is no image",
 }
 _MODALITIES = {
     "US": _ULTRASOUND,
@@ -124,6 +109,15 @@ class Pixels:
         self.clean = clean
         self.trust_burned_in = trust_burned_in
         self.faces = faces
+
+    def under(self, profile: Profile) -> Pixels:
+        """The same judge, bound to what the options of a profile promise."""
+        return Pixels(
+            self.rules[: len(self.rules) - len(own_regions())],
+            clean=self.clean or profile.has(Option.CLEAN_PIXEL_DATA),
+            trust_burned_in=self.trust_burned_in,
+            faces=self.faces or profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES),
+        )
 
     def judge(self, dataset: Dataset) -> Verdict:
         """Whether they may leave, by the data set as it was; Pixel Data are not looked at."""

@@ -1,4 +1,4 @@
-"""Pixel rules of other tools, read as ours: scripts of CTP's DICOM Pixel Anonymizer, recipes of pydicom's deid.
+"""Pixel rules of other tools, read as ours: CTP's DICOM Pixel Anonymizer scripts, pydicom's deid recipes.
 
 What cannot be read as it was meant is an error, never left out: a rule that is missing is a name that leaves.
 Of a recipe, the groups graylist (boxes) and blacklist (kept back) are taken, the first that fits wins;

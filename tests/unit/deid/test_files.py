@@ -15,6 +15,7 @@ from pydicom.sequence import Sequence
 
 from isocenter.deid import Deidentifier, Documents, Key, Policies, Uncleared
 from isocenter.deid.files import End
+from isocenter.deid.pixels import Pixels
 from isocenter.errors import BadRequest
 
 KEY = Key(bytes(range(32)))
@@ -154,9 +155,11 @@ def test_risky_pixels_are_quarantined_or_leave_without_the_promise(
     assert [finding.kind for finding in kept.findings] == ["uncleared"]
 
 
-def test_burned_in_annotation_no_clears_a_risky_class(tmp_path: Path) -> None:
+def test_burned_in_annotation_no_clears_a_risky_class_if_it_is_believed(tmp_path: Path) -> None:
     path = saved(risky(Modality="OT", BurnedInAnnotation="NO"), tmp_path / "in.dcm")
-    assert deidentifier().file(path, tmp_path / "out.dcm").cleared
+    assert deidentifier().file(path, tmp_path / "out.dcm").end is End.QUARANTINED
+    trusting = deidentifier(judge=Pixels(trust_burned_in=True))
+    assert trusting.file(path, tmp_path / "out.dcm").cleared
 
 
 def test_an_overlay_in_unused_bits_is_no_clean_image(tmp_path: Path) -> None:
