@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,8 +23,8 @@ from isocenter.deid.files import FileOutcome, Files, settle
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifiers, Window
 from isocenter.deid.key import Key
 from isocenter.deid.outcome import Outcome
-from isocenter.deid.part10 import PIXEL_DATA
 from isocenter.deid.pixels import Pixels
+from isocenter.deid.plan import PIXEL_DATA
 from isocenter.deid.policies import Policies
 from isocenter.deid.profile import Option, Profile
 from isocenter.deid.risk import Judge
@@ -120,6 +121,11 @@ class Deidentifier:
         The outcome's data set is None when it may not leave; `quarantined` says why. File Meta Information
         is not carried over: give the result one of its own.
         """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of values, which pydicom would print
+            return self._apply(dataset)
+
+    def _apply(self, dataset: Dataset) -> Outcome:
         outcome = self._files.engine.apply(dataset)
         if outcome.dataset is not None:
             pictured = any(tag in dataset for tag in PIXEL_DATA)

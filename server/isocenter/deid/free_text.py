@@ -1,7 +1,7 @@
 """Text attributes outside Table E.1-1 that may be kept: of methods, materials, models, versions and codes.
 
-Everything else of these VRs (LO, LT, SH, ST, UC, UR, UT) is emptied, since nothing but habit keeps people
-from writing names into it. What is kept is still searched for identifiers of the patient.
+Everything else of these VRs (LO, LT, SH, ST, UC, UR, UT) becomes a dummy, since nothing but habit keeps
+people from writing names into it. What is kept is still searched for identifiers of the patient.
 """
 
 from __future__ import annotations

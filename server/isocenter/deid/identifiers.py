@@ -14,7 +14,7 @@ from typing import NamedTuple
 from isocenter.deid.key import Key, keyed
 from isocenter.errors import BadRequest
 
-_REGISTERED = "1.2.840.10008."
+_REGISTERED = re.compile(r"1\.2\.840\.10008(?:\.\d+)+")
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: none is mistaken for another
 _PLACE = re.compile(r"\{id(?::(\d+))?\}")
 _KEPT = 65_536
@@ -97,7 +97,7 @@ class Identifiers:
         A version 8 UUID (RFC 9562 5.8) of 122 keyed bits below `2.25` (PS3.5 B.2). An empty value stays so.
         """
         old = uid.strip(" \0")
-        if not old or old.startswith(_REGISTERED):
+        if not old or _REGISTERED.fullmatch(old):
             return old
         made = bytearray(keyed(self._uids, old)[:16])
         made[6] = 0x80 | made[6] & 0x0F

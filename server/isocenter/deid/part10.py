@@ -15,25 +15,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from struct import Struct
 from typing import BinaryIO, NamedTuple
 
 from pydicom.charset import default_encoding
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_data_element, write_file_meta_info
+from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
 from pydicom.tag import BaseTag
 
+from isocenter.deid.plan import PIXEL_DATA
 from isocenter.deid.steps import Unreadable
 from isocenter.dicom import uids
 from isocenter.dicom.deflated import deflate, inflate
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 PIECE = 1 << 20
 LONGEST_TAIL = 1 << 24
 _IN_MEMORY = 1 << 26
+UNDEFINED = 0xFFFFFFFF
+_HEAD = Struct("<HH2sxxI")
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _HARMLESS = ("transfer syntax", "followed by something else")
 _PLACES = re.compile(r" \(offset \d+\)|\([0-9A-F]{4},[0-9A-F]{4}\) ")  # of a file that is none, its text
@@ -41,10 +44,19 @@ _CHARACTERS = ("character set", "(0008,0005)", "text ")
 
 
 class Span(NamedTuple):
-    """Where the element of Pixel Data lies: its tag, first byte, end, and bytes of the value (-1: items)."""
+    """Where the element of Pixel Data lies.
+
+    Attributes:
+        tag: which of the three it is.
+        start: of its first byte.
+        value: of the first byte of its value.
+        end: of what follows.
+        length: bytes of the value, -1 for items.
+    """
 
     tag: int
     start: int
+    value: int
     end: int
     length: int
 
@@ -107,7 +119,7 @@ def _read(stream: BinaryIO, header: Header, offset: int) -> Part10:
             raise Unreadable("the data set cannot be read up to its Pixel Data")
         value = header.pixel_data.offset
         end = _end_of_items(stream, value) if length is None else value + length
-        span = Span(header.pixel_data.tag, start, end, -1 if length is None else length)
+        span = Span(header.pixel_data.tag, start, value, end, -1 if length is None else length)
         _add_tail(stream, end, dataset, implicit=implicit, little=little)
     return Part10(dataset, syntax, stream, span)
 
@@ -167,23 +179,31 @@ def _write_data_set(target: BinaryIO, source: Part10, result: Dataset) -> None:
     before = [tag for tag in tags if source.pixels is None or tag < source.pixels.tag]
     target.write(_encoded(result, before, source.transfer_syntax))
     if source.pixels is not None:
-        _copy(source.stream, source.pixels, target)
+        start = source.pixels.start
+        if result.original_encoding[0] and not uids.is_implicit_vr(source.transfer_syntax):
+            length = source.pixels.length & UNDEFINED
+            target.write(_HEAD.pack(0x7FE0, source.pixels.tag & 0xFFFF, b"OB", length))
+            start = source.pixels.value
+        _copy(source.stream, start, source.pixels.end, target)
         target.write(_encoded(result, tags[len(before) :], source.transfer_syntax))
 
 
 def _encoded(result: Dataset, tags: list[BaseTag], syntax: str) -> bytes:
     buffer = DicomBytesIO()
-    buffer.is_implicit_VR = result.original_encoding[0]  # type: ignore[assignment]
+    buffer.is_implicit_VR = uids.is_implicit_vr(syntax)
     buffer.is_little_endian = not uids.is_big_endian(syntax)
     characters = result.get("SpecificCharacterSet", default_encoding)
+    same = bool(result.original_encoding[0]) == buffer.is_implicit_VR
+    if not same:  # some writers encode implicitly what they call explicit
+        result = correct_ambiguous_vr(result, buffer.is_little_endian)
     for tag in tags:
-        write_data_element(buffer, result.get_item(tag), characters)
+        write_data_element(buffer, result.get_item(tag) if same else result[tag], characters)
     return buffer.getvalue()
 
 
-def _copy(stream: BinaryIO, span: Span, target: BinaryIO) -> None:
-    stream.seek(span.start)
-    left = span.end - span.start
+def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO) -> None:
+    stream.seek(start)
+    left = end - start
     while left:
         piece = stream.read(min(PIECE, left))
         if not piece:

@@ -69,6 +69,8 @@ class Step(NamedTuple):
 
 
 PATIENT_NAME, PATIENT_ID, BIRTH_DATE, ACCESSION = 0x00100010, 0x00100020, 0x00100030, 0x00080050
+LENGTH_TO_END = 0x00080001
+PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 CONTENT_SEQUENCE, ENCAPSULATED_DOCUMENT = 0x0040A730, 0x00420011
 _SPECIAL = {
     PATIENT_NAME: Do.PSEUDONYM,
@@ -157,6 +159,8 @@ class Plan:
         return self._in_content(path, tag, step) if path else step
 
     def _by_standard(self, path: tuple[int, ...], tag: int) -> Step:
+        if path and tag in PIXEL_DATA:
+            return Step(Do.REMOVE, "pixels that nobody judges")
         vr = vr_of(tag)
         letters = self.profile.letters(tag)
         if letters is not None:
@@ -190,6 +194,8 @@ class Plan:
             return Step(Do.DOCUMENT, why)
         if letter in "XZD" and tag in _SPECIAL and letter != "X":
             return Step(_SPECIAL[tag], why)
+        if vr == "SQ" and letters == "X/Z/U*":
+            return Step(Do.ITEMS, why)  # references stay: their UIDs are new, and those of the objects too
         if letter == "X":
             return Step(Do.REMOVE, why)
         if vr == "SQ":
@@ -222,8 +228,8 @@ class Plan:
         return Step(self._outside(tag, vr), f"outside the table, {vr}")
 
     def _outside(self, tag: int, vr: str) -> Do:
-        if tag & 0xFFFF == 0 or tag >> 16 in (0x0000, 0x0004) or vr == "":
-            return Do.REMOVE  # group lengths, commands, media directories, and what PS3.6 does not know
+        if tag & 0xFFFF == 0 or tag >> 16 < 0x0008 or tag == LENGTH_TO_END or vr == "":
+            return Do.REMOVE  # lengths, commands, file meta, media directories, and what PS3.6 does not know
         if tag >> 24 == 0x60 and not self.profile.has(Option.CLEAN_GRAPHICS):
             return Do.REMOVE  # an overlay without its data is none
         if vr == "SQ":
@@ -237,7 +243,7 @@ class Plan:
         if vr == "AS":
             return Do.AGE
         if vr in _TEXT_VR:
-            return Do.TEXT if vr == "CS" or is_technical(tag) else Do.EMPTY
+            return Do.TEXT if vr == "CS" or is_technical(tag) else Do.DUMMY
         return Do.KEEP if vr in _NUMBERS or vr in _BULK else Do.REMOVE
 
     def _date(self, vr: str) -> Do:

@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence
 
 from isocenter.deid.dates import shift_date, shift_datetime
 from isocenter.deid.dummies import dummy
+from isocenter.deid.encoded import CHARACTERS, Fault, fault, is_plain, require_readable, sequence_of
 from isocenter.deid.identifiers import Identifiers
 from isocenter.deid.plan import PATIENT_NAME, Do, Node, Step, vr_of
 from isocenter.deid.policies import BirthDate, Documents
@@ -40,7 +41,10 @@ def read(source: Dataset, element: Element, path: tuple[int, ...]) -> DataElemen
     if isinstance(element, DataElement):
         return element
     try:
-        return source[element.tag]
+        found = sequence_of(source, element) or source[element.tag]
+        if isinstance(element.value, bytes) and not is_plain(element.value) and found.VR in CHARACTERS:
+            require_readable(source, element.value, found.VR)
+        return found
     except Exception as error:
         where = f"({int(element.tag) >> 16:04X},{int(element.tag) & 0xFFFF:04X})"
         depth = f" in a sequence of depth {len(path)}" if path else ""
@@ -69,8 +73,16 @@ def vr_for(element: Element) -> str:
     return told or known or "UN"
 
 
-def _keep(_level: Level, _node: Node, _step: Step, _source: Dataset, element: Element) -> Element:
-    return element
+def _keep(level: Level, node: Node, step: Step, source: Dataset, element: Element) -> Element:
+    found = fault(element)
+    if found is Fault.NONE:
+        return element
+    if found is Fault.TEXT:
+        return _text(level, node, step, source, element)
+    if found is Fault.SEQUENCE:
+        raise Unreadable(f"({int(element.tag) >> 16:04X},{int(element.tag) & 0xFFFF:04X}) is a sequence")
+    level.subject.tell("invalid-value", _path(node, element), "is not what its VR says and was emptied")
+    return _empty(level, node, step, source, element)
 
 
 def _remove(_level: Level, _node: Node, _step: Step, _source: Dataset, _element: Element) -> None:
@@ -115,7 +127,7 @@ def _text(level: Level, node: Node, step: Step, source: Dataset, element: Elemen
     if known is None:
         return element
     raw = element.value
-    if isinstance(raw, bytes) and raw.isascii():
+    if isinstance(raw, bytes) and is_plain(raw):
         if not known.search(raw.decode("ascii")):
             return element
     elif not any(known.search(text) for text in texts(read(source, element, node.path).value)):
@@ -132,9 +144,9 @@ def _clean(level: Level, node: Node, _step: Step, source: Dataset, element: Elem
 
 
 def _valid(element: Element, new: list[str]) -> DataElement:
-    """With what is left of its text; code strings that were cut are no codes any more."""
-    if vr_for(element) == "CS":
-        new = [dummy_text for _ in new if (dummy_text := str(dummy("CS")))]
+    """With what is left of its text: a dummy if nothing is; a code string that was cut is no code."""
+    vr = vr_for(element)
+    new = [str(dummy(vr)) if vr == "CS" or not text else text for text in new]
     return made(element, new if len(new) > 1 else "".join(new))
 
 
