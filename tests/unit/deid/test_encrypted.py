@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from isocenter.deid.engine import Engine
 from isocenter.deid.profile import Profile
 from isocenter.errors import BadRequest
 
-OPENSSL, GDCMANON = shutil.which("openssl"), shutil.which("gdcmanon")
+OPENSSL = shutil.which("openssl")
+GDCMANON = shutil.which("gdcmanon") or shutil.which("gdcmanon", path=str(Path(sys.executable).parent))
 
 
 def holder() -> tuple[bytes, bytes]:

@@ -1,0 +1,28 @@
+"""`isocenter deid-vault`: keys, subjects, and a look-up that leaves its trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.unit.deid.test_verify import cleaned, original
+
+from isocenter.deid.envelope import read_public
+from isocenter.deid.vault import Entry, Vault
+
+Alone = Callable[..., Any]
+
+
+def test_a_subject_is_found_by_the_holder_and_the_look_up_is_logged(alone: Alone, tmp_path: Path) -> None:
+    made = alone("deid-vault", "new-keys", tmp_path / "private.pem", tmp_path / "public.pem")
+    assert made.returncode == 0
+    vault = tmp_path / "project.vault"
+    Vault(vault, read_public(tmp_path / "public.pem")).put(Entry.of(original(), cleaned()))
+    (subject,) = json.loads(alone("deid-vault", "list", vault, "--json").stdout)
+    asked = ("deid-vault", "find", vault, subject, "--private-key", tmp_path / "private.pem")
+    (found,) = json.loads(alone(*asked, "--reason", "incidental finding", "--json").stdout)
+    assert (found["patient_id"], found["name"]) == ("HOSP-4711", "Winterbottom^Ada")
+    (line,) = json.loads(alone("deid-vault", "log", vault, "--json").stdout)
+    assert (line["subject"], line["reason"]) == (subject, "incidental finding")
