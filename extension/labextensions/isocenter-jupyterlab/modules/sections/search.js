@@ -58,7 +58,7 @@ export function search_section(context) {
     timer = setTimeout(count, PAUSE);
   }
 
-  /** Ask how many; true: the text was understood. */
+  /** Ask how many; a later question takes the place of this one. */
   async function count() {
     clearTimeout(timer);
     controller.abort();
@@ -66,17 +66,18 @@ export function search_section(context) {
     const mine = ++asked;
     if (!input.value.trim()) {
       told("");
-      return true;
+      return;
     }
     try {
       const answer = await server.post("/api/tables/count", query(), { signal: controller.signal });
       if (mine === asked) told(counted(answer.count, level.value), false, answer.count === 0);
-      return true;
     } catch (error) {
-      if (mine !== asked || error?.name === "AbortError") return false;
-      told([error.message, error.hint].filter(Boolean).join(" — "), true);
-      return false;
+      if (mine === asked && error?.name !== "AbortError") wrong(error);
     }
+  }
+
+  function wrong(error) {
+    told([error.message, error.hint].filter(Boolean).join(" — "), true);
   }
 
   function told(text, wrong = false, none = false) {
@@ -88,7 +89,11 @@ export function search_section(context) {
 
   async function insert() {
     const text = query();
-    if (!(await count())) {
+    try {
+      // Asked for itself: looking at the server again counts as well, and takes the place of an earlier count.
+      if (text.where) await server.post("/api/tables/count", text);
+    } catch (error) {
+      wrong(error);
       input.focus();
       return;
     }
