@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 
 _NAMES = (0x00100010, 0x00101001, 0x00101005, 0x00101060)
 _NUMBERS = (0x00100020, 0x00101000, 0x00080050, 0x00101090, 0x00380010)
-_BIRTH_DATE = 0x00100030
+_STUDY_ID, _BIRTH_DATE = 0x00200010, 0x00100030
 _SEPARATORS = re.compile(r"[\^=,\s\\]+")
 _SHORTEST_NAME, _SHORTEST_NUMBER = 3, 4
 
@@ -45,7 +45,10 @@ def _names(source: Dataset) -> Iterator[str]:
 
 
 def _numbers(source: Dataset) -> Iterator[str]:
-    return (text for text in _texts(source, _NUMBERS) if len(text) >= _SHORTEST_NUMBER)
+    yield from (text for text in _texts(source, _NUMBERS) if len(text) >= _SHORTEST_NUMBER)
+    for text in _texts(source, (_STUDY_ID,)):
+        if len(text) >= _SHORTEST_NUMBER and any(map(str.isdigit, text)):  # some write "BRAIN" there
+            yield text
 
 
 def _dates(source: Dataset) -> Iterator[str]:

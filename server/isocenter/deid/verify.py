@@ -42,7 +42,11 @@ _SHORTEST_NAME, _SHORTEST, _SHORT_DIGITS = 3, 4, 6
 _LISTED = (TEXT_VR | {"AS"}) - {"AE"}
 _OURS = frozenset({0x00100010, 0x00100020, 0x00080050, 0x00120062, 0x00120063, 0x00120064, 0x00280303})
 _LEVELS = {(0x00100020,): "patients", (0x0020000D,): "studies", (0x0020000E,): "series"}
-_NOBODY = frozenset({b"anonymized", b"anonymous", b"unknown", b"none", b"null", b"test", b"n/a"})
+_NOBODY = frozenset(
+    b"anonymized anonymous unknown none null test n/a name first last text enter doctor physician".split()
+)
+_PATIENT = 0x0010
+_MAKERS = frozenset({(0x00080070,), (0x00081090,), (0x00181020,)})
 
 Source = bytes | Path
 Path_ = tuple[int, ...]
@@ -179,7 +183,10 @@ class Verifier:
         if any(at in LEFTOVERS for at in leaf.path):
             yield Finding("leftover", leaf.path, "has no place in a result")
         if leaf.vr == "PN":
-            if leaf.text not in _DUMMIES and leaf.text != pseudonym:
+            unnamed = not pseudonym and leaf.path == (
+                0x00100010,
+            )  # without an ID nothing tells the pseudonym
+            if leaf.text not in _DUMMIES and leaf.text != pseudonym and not unnamed:
                 yield Finding("name", leaf.path, "is the name of somebody")
         elif leaf.vr in TEXT_VR:
             if leaf.text not in _DUMMIES and leaf.text != pseudonym:
@@ -214,39 +221,41 @@ class Verifier:
             yield from self._old_uids(source, result)
         front, back = result.bytes()
         looked, behind = front.lower(), back.lower()
-        for word in self._words(source):
+        for word, about in sorted(self._words(source).items()):
             at = _find(looked, word, 0)
             while at >= 0:
-                if not _is_chance(result, at, word):
+                if not _is_chance(result, at, word, about):
                     yield _told(result, at, "holds a value of the original that identifies")
                 at = _find(looked, word, at + len(word))
             if _find(behind, word, 0) >= 0:
                 yield Finding(RESIDUAL, (), "a value of the original lies after Pixel Data")
 
-    def _words(self, source: Read) -> set[bytes]:
-        """What identifies in the original, in small letters."""
-        numbers = set(NUMBERS)
-        for tags, option in OPTION_OF.items():
-            numbers |= set() if self.profile.has(option) else tags
-        words: set[bytes] = set()
+    def _words(self, source: Read) -> dict[bytes, str]:
+        """What identifies in the original, in small letters: of the `patient`, of `others`, of a `place`."""
+        places = {tag for tags, option in OPTION_OF.items() if not self.profile.has(option) for tag in tags}
+        words: dict[bytes, str] = {}
         for leaf in source.leaves:
-            if leaf.path[-1] in self._kept:
+            tag = leaf.path[-1]
+            if tag in self._kept:
                 continue
             if leaf.vr == "PN":
-                words |= {
-                    part
-                    for part in _PARTS.split(leaf.value)
-                    if part and len(part.strip(b".")) >= _SHORTEST_NAME
-                }
-            elif leaf.path[-1] in numbers:
-                words |= {one.strip(b" \0") for one in leaf.value.split(b"\\")}
-            elif leaf.path[-1] == BIRTH_DATE:
-                words.add(leaf.value.strip(b" \0"))
-        small = {word.strip(b" \0").lower() for word in words}
+                about = "patient" if tag >> 16 == _PATIENT else "others"
+                parts = [part for part in _PARTS.split(leaf.value) if len(part.strip(b".")) >= _SHORTEST_NAME]
+            elif tag in NUMBERS or tag in places:
+                about, parts = ("place" if tag in places else "patient"), leaf.value.split(b"\\")
+            elif tag == BIRTH_DATE:
+                about, parts = "patient", [leaf.value]
+            else:
+                continue
+            for part in parts:
+                word = part.strip(b" \0").lower()
+                if words.get(word) != "patient":
+                    words[word] = about
+        makers = b" ".join(leaf.value.lower() for leaf in source.leaves if leaf.path in _MAKERS)
         return {
-            word
-            for word in small
-            if len(word) >= _SHORTEST_NAME and word not in _NOBODY and not _is_small(word)
+            word: about
+            for word, about in words.items()
+            if not _is_small(word) and not (about == "place" and word in makers)
         }
 
     def _moved(self, source: Read, result: Read) -> Iterator[Finding]:
@@ -279,8 +288,10 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _is_small(word: bytes) -> bool:
-    """Too short to mean anybody: names have three letters, numbers four characters."""
-    return len(word) < (_SHORTEST_NAME if word.isalpha() else _SHORTEST)
+    """Too short to mean anybody (names have three letters, numbers four characters), or a word for nobody."""
+    if word in _NOBODY or len(set(word)) < 2:
+        return True
+    return len(word) < (_SHORTEST_NAME if word.isalpha() or not word.isascii() else _SHORTEST)
 
 
 def _find(data: bytes, word: bytes, since: int) -> int:
@@ -301,10 +312,14 @@ def _at(result: Read, offset: int) -> Leaf | None:
     return leaf if leaf and offset < leaf.offset + len(leaf.value) else None
 
 
-def _is_chance(result: Read, offset: int, word: bytes) -> bool:
-    """Whether these are few digits among numbers."""
+def _is_chance(result: Read, offset: int, word: bytes, about: str) -> bool:
+    """Whether these are few digits among numbers, or somebody's name that is also a code."""
     leaf = _at(result, offset)
-    return leaf is not None and word.isdigit() and len(word) < _SHORT_DIGITS and leaf.vr not in TEXT_VR
+    if leaf is None:
+        return False
+    if about == "others" and leaf.vr == "CS":
+        return True
+    return word.isdigit() and len(word) < _SHORT_DIGITS and leaf.vr not in TEXT_VR
 
 
 def _told(result: Read, offset: int, words: str) -> Finding:

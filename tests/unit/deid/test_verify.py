@@ -157,3 +157,31 @@ def test_files_are_read_where_they_lie(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(BEFORE)
     (tmp_path / "b").write_bytes(packed(cleaned()))
     assert Verifier(Profile()).check(tmp_path / "a", tmp_path / "b") == []
+
+
+def test_the_maker_of_a_device_is_no_institution() -> None:
+    source, result = original(), cleaned()
+    source.InstitutionName, source.Manufacturer = "ACME", "ACME Medical"
+    result.Manufacturer = "ACME Medical"
+    assert kinds(packed(source), packed(result)) == set()
+
+
+def test_a_place_holder_or_a_code_is_nobodys_name() -> None:
+    source, result = original(), cleaned()
+    source.OperatorsName, source.ReferringPhysicianName = "Enter Text", "Axial^A"
+    result.ImageType, result.SeriesDescription = ["ORIGINAL", "PRIMARY", "AXIAL"], "text"
+    assert kinds(packed(source), packed(result)) == set()
+
+
+def test_a_result_without_a_patient_id_has_no_finding() -> None:
+    source = original()
+    del source.PatientID
+    assert kinds(packed(source), packed(cleaned(source=source))) == set()
+
+
+def test_a_study_id_is_taken_out_of_labels_too() -> None:
+    source = original()
+    source.StudyID, source.ProtocolName = "sep30", "label sep30"
+    options = ("clean-descriptors",)
+    result = packed(cleaned(*options, source=source))
+    assert kinds(packed(source), result, *options) == set()
