@@ -1,6 +1,6 @@
 """What names an object, over everything that may: what nothing names is swept.
 
-Counted are the index of every dataset that is open, that of every dataset that has ever been one here, the
+Counted are the index, frozen cohorts included, of every dataset that is open or has ever been one here, the
 indexes that a rebuild put aside (as long as their folder `before-…` is there), and the objects that a rebuild
 could not read. When one of them is not at hand, nothing can be said, and nothing is swept.
 """
@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from isocenter.archive.known import Known, dataset_of, recognise
 from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
+from isocenter.catalog.members import unpack
 from isocenter.errors import Damaged, Unavailable
 from isocenter.index import Index, datasets_in, has_index, in_postgres, open_index
-from isocenter.objects import ObjectStore
+from isocenter.objects import ObjectStore, object_path
 from isocenter.objects.faults import storage_errors
 
 if TYPE_CHECKING:
@@ -48,9 +52,24 @@ class References:
     unreadable: frozenset[str]
 
     def named(self, paths: Sequence[str]) -> set[str]:
-        """Which of these objects some row of any epoch, a conflict or an unfinished repair names."""
+        """Which of these objects a row of any epoch, a conflict, a cohort or an unfinished repair names."""
         found = {path for index in self.indexes for path in index.reader.references(paths)}
-        return found | (self.unreadable & set(paths))
+        found |= self.unreadable & set(paths)
+        rest = set(paths) - found
+        return found | (self._in_cohorts(rest) if rest else rest)
+
+    def _in_cohorts(self, paths: set[str]) -> set[str]:
+        """Which of these objects are those of members of a frozen cohort, though their rows are gone."""
+        wanted = pa.array({path.rpartition("/")[2].rsplit(".", 2)[0] for path in paths}, pa.string())
+        named: set[str] = set()
+        for index in self.indexes:
+            for part in index.reader.cohort_parts():
+                members = unpack(part)
+                members = members.filter(pc.is_in(members.column("SOPInstanceUID"), value_set=wanted))
+                for study, series, instance, identity in zip(*members.columns, strict=True):
+                    uids = (study.as_py(), series.as_py(), instance.as_py())
+                    named |= {object_path(*uids, identity.as_py().hex(), digits=digits) for digits in (8, 16)}
+        return paths & named
 
     def spared(self, paths: Sequence[str]) -> set[str]:
         """Which of these objects, that nothing names, must stay: their dataset is not one that was asked.

@@ -157,6 +157,12 @@ def part_ids(session: Session, members: str) -> list[int]:
     return [row[0] for row in session.rows(text, (members,))]
 
 
+def all_parts(session: Session, after: int) -> list[tuple[int, bytes]]:
+    """The next part of any cohort of any epoch after this id, with its own; none when there are no more."""
+    text = select_text("cohort_part", ("id", "content"), "id > ? ORDER BY id LIMIT 1")
+    return [(int(row[0]), bytes(row[1])) for row in session.rows(text, (after,))]
+
+
 def part_content(session: Session, one: int) -> bytes:
     """A part. Raises NotFound when its cohort was deleted meanwhile."""
     found = session.rows(select_text("cohort_part", ("content",), "id = ?"), (one,))

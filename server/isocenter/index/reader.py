@@ -12,7 +12,7 @@ from typing import Any
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import And, Equal, Everything, OneOf, Predicate
 from isocenter.errors import InvalidQuery
-from isocenter.index import audit, changes, epochs, identity, names, schema
+from isocenter.index import audit, changes, cohorts, epochs, identity, names, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
 from isocenter.index.database import Database, Row, Session, quoted, select_text
@@ -241,6 +241,20 @@ class Reader:
         """Which of these object paths any row of any epoch, or a conflict, still names."""
         with self.database.read() as session:
             return audit.references(session, list(paths))
+
+    def cohort_parts(self) -> Iterator[bytes]:
+        """The packed members of every cohort of every epoch, part by part."""
+        with self.database.read() as session:
+            if "cohort_part" not in self.database.tables(session):  # of an older index, put aside
+                return
+        after = 0
+        while True:
+            with self.database.read() as session:
+                page = cohorts.all_parts(session, after)
+            if not page:
+                return
+            after = page[0][0]
+            yield page[0][1]
 
     def file_digests(self, path: str) -> set[str]:
         """The file digests that anything that names an object knows of it."""

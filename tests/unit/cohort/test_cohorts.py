@@ -214,3 +214,22 @@ def test_names(cohorts: Cohorts) -> None:
         cohorts.get("thinct")
     with pytest.raises(NotFound, match="there are 1"):
         cohorts.get("thin-ct@2")
+
+
+def test_what_a_cohort_froze_is_not_swept_though_it_was_deleted_or_replaced(
+    tmp_path: Path, url: str | None
+) -> None:
+    settings = Settings(data=tmp_path / "data", index={"url": url}, on_conflict="replace")
+    with Archive.open(settings, query_process=False) as archive:
+        dataset = archive.datasets["main"]
+        store(dataset, 1, SliceThickness="1")
+        store(dataset, 2, SliceThickness="1")
+        Cohorts(dataset).freeze("ct", Wanted(predicate=CT), by="ada")
+        dataset.delete(Level.INSTANCE, "1.2.3.1.1")
+        store(dataset, 2, SliceThickness="9")
+        store(dataset, 3, SliceThickness="1")
+        dataset.delete(Level.INSTANCE, "1.2.3.1.3")
+        assert [path.rpartition("/")[2][:9] for path in archive.sweep(grace=-5).removed] == ["1.2.3.1.3"]
+        Cohorts(dataset).delete(reference("ct"))
+        dataset.index.writer.prune()
+        assert len(archive.sweep(grace=-5).removed) == 2
