@@ -62,12 +62,22 @@ def run(wanted: Wanted, *, as_json: bool) -> int:
         return _file(deidentifier, wanted, wanted.source, wanted.target, as_json=as_json)
     done = _folder(deidentifier, wanted, wanted.source, wanted.target, quiet=as_json)
     if wanted.report is not None:
-        wanted.report.write_text(json.dumps(done.to_json(), indent=1) + "\n", encoding="utf-8")
+        _write_report(wanted.report, done, deidentifier)
     if as_json:
         output.tell_json(done.to_json())
     else:
         _print(done, wanted)
-    return 1 if done.quarantined else 0
+    return 1 if done.quarantined or done.residual else 0
+
+
+def _write_report(path: Path, done: Run, deidentifier: Deidentifier) -> None:
+    """The signed report: a page if the name ends so, else JSON."""
+    if done.report is None:
+        return
+    signed = done.report.sign(deidentifier.setup.key)
+    html = path.suffix.lower() in (".html", ".htm")
+    text = done.report.to_html(signed) if html else json.dumps(signed, indent=1, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8")
 
 
 def _deidentifier(wanted: Wanted) -> Deidentifier:
@@ -134,6 +144,9 @@ def _print(done: Run, wanted: Wanted) -> None:
     output.out.print(line + (" (rehearsal: nothing written)" if wanted.dry_run else ""), highlight=False)
     if done.uncleared:
         words = f"{done.uncleared} left with pixels that nobody cleared: Patient Identity Removed is NO there"
+        output.out.print(words, style="yellow", highlight=False)
+    if done.residual:
+        words = "Values of the originals are in results (finding residual): look at them before they leave"
         output.out.print(words, style="yellow", highlight=False)
     rows = [
         (end, times, reason)

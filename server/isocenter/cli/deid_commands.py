@@ -48,13 +48,15 @@ def deid(
     quarantine: Annotated[
         Path | None, typer.Option("--quarantine", help="Where the list of what stays behind goes.")
     ] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Write what became of it, as JSON.")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the signed report: .json, or .html to read.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no results.")] = False,
     dicomdir: Annotated[bool, typer.Option("--dicomdir/--no-dicomdir", help="Make a DICOMDIR.")] = True,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one a core.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """De-identify a folder or a file by PS3.15 Annex E. Exit code 1 if something was quarantined."""
+    """De-identify a folder or a file by PS3.15 Annex E. Exit code 1 if something has to be looked at."""
     from isocenter.cli.deid import Wanted, run
 
     given = (source, target, key_file, new_key, profile, tuple(option or ()), config, pixels, faces)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter.deid.files import End, Files
 from isocenter.deid.names import placed
-from isocenter.deid.outcome import Finding
+from isocenter.deid.outcome import Outcome
+from isocenter.deid.verify import Examined
 
 if TYPE_CHECKING:
     from isocenter.deid.deidentifier import Setup
@@ -34,8 +35,8 @@ class Done(NamedTuple):
     reason: str = ""
     sop_instance: str = ""
     cleared: bool = False
-    changed: int = 0
-    findings: tuple[Finding, ...] = ()
+    outcome: Outcome = Outcome(None)
+    examined: Examined | None = None
 
 
 def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int) -> Iterator[Done]:
@@ -143,7 +144,7 @@ def _one(files: Files, path: Path, target: Path | None) -> Done:
             return Done(path, End.QUARANTINED, "it cannot be opened")
         return Done(path, End.SKIPPED, "no file")
     found = files.run(path, placed(target) if target is not None else None)
-    findings = tuple(found.findings)
-    return Done(
-        path, found.end, found.reason, found.sop_instance, found.cleared, len(found.changes), findings
-    )
+    reason = found.reason if found.end is End.QUARANTINED else ""
+    bare = [change._replace(before=None, after=None) for change in found.changes]  # what was done, to nobody
+    outcome = Outcome(None, bare, found.findings, reason)
+    return Done(path, found.end, found.reason, found.sop_instance, found.cleared, outcome, found.examined)

@@ -30,6 +30,7 @@ from isocenter.deid.profile import Option, Profile
 from isocenter.deid.risk import Judge
 from isocenter.deid.rules import Rule, read_rules
 from isocenter.deid.run import Run, run
+from isocenter.deid.verify import Verifier
 from isocenter.errors import BadRequest
 
 PROFILES = ("basic",)
@@ -47,11 +48,13 @@ class Setup:
     judge: Judge
     pattern: str
     window: Window
+    verify: bool = True
 
     def files(self) -> Files:
         """What does files by it."""
         identifiers = Identifiers(self.key, pattern=self.pattern, window=self.window)
-        return Files(Engine(self.profile, identifiers, self.policies), self.judge)
+        verifier = Verifier(self.profile, self.window) if self.verify else None
+        return Files(Engine(self.profile, identifiers, self.policies), self.judge, verifier)
 
 
 class Deidentifier:
@@ -67,6 +70,7 @@ class Deidentifier:
         pattern: of patient pseudonyms.
         window: of date offsets, in days.
         judge: says whether pixels may leave; by default attributes alone decide, with care.
+        verify: let a second reader compare each result with its original; what it finds is in the report.
 
     Raises:
         BadRequest: something of it is not known or contradicts itself.
@@ -85,6 +89,7 @@ class Deidentifier:
         pattern: str = DEFAULT_PATTERN,
         window: Window = DEFAULT_WINDOW,
         judge: Judge | None = None,
+        verify: bool = True,
     ) -> None:
         if profile not in PROFILES:
             raise BadRequest(f"There is no profile {profile!r}", hint="there is: " + ", ".join(PROFILES))
@@ -98,7 +103,7 @@ class Deidentifier:
         judge = judge or Pixels()
         if isinstance(judge, Pixels):
             judge = judge.under(asked)
-        self.setup = Setup(key, asked, policies, judge, pattern, window)
+        self.setup = Setup(key, asked, policies, judge, pattern, window, verify)
         self._files = self.setup.files()
 
     def __repr__(self) -> str:

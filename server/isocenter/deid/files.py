@@ -9,6 +9,7 @@ from __future__ import annotations
 import filecmp
 import os
 import secrets
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from isocenter.deid.policies import Documents, Uncleared
 from isocenter.deid.risk import Judge
 from isocenter.deid.stamps import clear
 from isocenter.deid.steps import Unreadable
+from isocenter.deid.verify import Examined, Verifier
 from isocenter.dicom import uids
 from isocenter.dicom.header import UnreadableHeader
 from isocenter.errors import IsocenterError
@@ -56,6 +58,7 @@ class FileOutcome:
         written: False when the very same result was there already.
         findings: what a person should look at.
         changes: each changed element; identifying.
+        examined: what the second reader saw in the result; None where it did not look.
     """
 
     end: End
@@ -66,6 +69,7 @@ class FileOutcome:
     written: bool = True
     findings: list[Finding] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    examined: Examined | None = None
 
 
 class Files:
@@ -74,9 +78,11 @@ class Files:
     Args:
         engine: does the headers.
         judge: says whether pixels may leave.
+        verifier: the second reader, which compares each result with its original; None for none.
     """
 
-    def __init__(self, engine: Engine, judge: Judge | None = None) -> None:
+    def __init__(self, engine: Engine, judge: Judge | None = None, verifier: Verifier | None = None) -> None:
+        self.verifier = verifier
         self.engine = engine
         self.judge = judge or Pixels().under(engine.profile)
 
@@ -122,8 +128,43 @@ class Files:
             if place is not None:
                 done.target = place(outcome.dataset)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
-                _write(done, done.target, file, outcome.dataset, replace=replace)
+                self._write(done, source, file, outcome.dataset, replace=replace)
+            elif self.verifier is not None:
+                self._rehearse(done, source, file, outcome.dataset)
             return done
+
+    def _write(
+        self, done: FileOutcome, source: Path, file: Part10, result: Dataset, *, replace: bool
+    ) -> None:
+        """Write whole or not at all; a target that is there is compared, and replaced only if asked."""
+        if done.target is None:
+            return
+        part = done.target.parent / f"{PART}{secrets.token_hex(8)}"
+        try:
+            with part.open("xb") as stream:
+                write(stream, file, result)
+            self._examine(done, source, part)
+            if replace:
+                os.replace(part, done.target)
+            elif not _take(part, done.target):
+                done.written = False
+                if not filecmp.cmp(part, done.target, shallow=False):
+                    done.end, done.target = End.QUARANTINED, None
+                    done.reason = "another result of the same SOP Instance UID is there already"
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _rehearse(self, done: FileOutcome, source: Path, file: Part10, result: Dataset) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder, PART)
+            with part.open("xb") as stream:
+                write(stream, file, result)
+            self._examine(done, source, part)
+
+    def _examine(self, done: FileOutcome, source: Path, result: Path) -> None:
+        if self.verifier is not None:
+            done.examined = self.verifier.examine(source, result)
+            done.findings.extend(done.examined.findings)
 
 
 def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, hidden: str = "") -> str:
@@ -176,23 +217,6 @@ def _not_dicom(source: Path, error: UnreadableHeader) -> FileOutcome:
     if head[128:] == b"DICM":
         return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.message}")
     return FileOutcome(End.SKIPPED, "no DICOM")
-
-
-def _write(done: FileOutcome, target: Path, file: Part10, result: Dataset, *, replace: bool) -> None:
-    """Write whole or not at all; a target that is there is compared, and replaced only if asked."""
-    part = target.parent / f"{PART}{secrets.token_hex(8)}"
-    try:
-        with part.open("xb") as stream:
-            write(stream, file, result)
-        if replace:
-            os.replace(part, target)
-        elif not _take(part, target):
-            done.written = False
-            if not filecmp.cmp(part, target, shallow=False):
-                done.end, done.target = End.QUARANTINED, None
-                done.reason = "another result of the same SOP Instance UID is there already"
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _take(part: Path, target: Path) -> bool:

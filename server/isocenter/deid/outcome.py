@@ -17,13 +17,13 @@ class Change(NamedTuple):
     Attributes:
         path: tags of the sequences around it, and the element's own.
         step: what was done, and why.
-        before: the element as it was; identifying.
+        before: the element as it was; identifying. None where only what was done is told.
         after: as it is now; None when it is gone.
     """
 
     path: tuple[int, ...]
     step: Step
-    before: DataElement | RawDataElement
+    before: DataElement | RawDataElement | None
     after: DataElement | RawDataElement | None
 
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pydicom.datadict import keyword_for_tag
-
 from isocenter import __version__
 from isocenter.deid import _profile_table as table
 from isocenter.deid.crew import Done, crew
 from isocenter.deid.files import PART, End
+from isocenter.deid.outcome import Outcome
+from isocenter.deid.report import Report, written
+from isocenter.deid.verify import RESIDUAL
 from isocenter.dicom.fileset import FILE_NAME, Directory
 from isocenter.dicom.header import UnreadableHeader, read_header
 from isocenter.errors import BadRequest, Damaged, NotFound
@@ -44,6 +45,7 @@ class Run:
         findings: how often which finding at which attribute.
         changed: how many elements were changed.
         listed: the file that names what did not leave; None for a rehearsal.
+        report: all of it, with the values that are left, to be signed and read.
     """
 
     files: int = 0
@@ -58,6 +60,7 @@ class Run:
     findings: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     settings: dict[str, Any] = field(default_factory=dict)
     listed: Path | None = None
+    report: Report | None = None
 
     @property
     def whole(self) -> bool:
@@ -85,7 +88,8 @@ class Run:
     def add(self, done: Done) -> None:
         """Count a file."""
         self.files += 1
-        self.changed += done.changed
+        self.changed += len(done.outcome.changes)
+        self._report(done)
         if done.end is End.OUT:
             self.out += 1
             self.uncleared += not done.cleared
@@ -93,8 +97,21 @@ class Run:
             self.reasons[done.end.value][done.reason] += 1
             self.quarantined += done.end is End.QUARANTINED
             self.skipped += done.end is End.SKIPPED
-        for kind, path, words in done.findings:
-            self.findings[kind, _written(path), words] += 1
+        for kind, path, words in done.outcome.findings:
+            self.findings[kind, written(path), words] += 1
+
+    def _report(self, done: Done) -> None:
+        if self.report is None:
+            return
+        if done.end is not End.OUT:
+            self.report.leave(done.end.value, done.reason)
+        else:
+            self.report.add(done.outcome, done.examined, cleared=done.cleared, uid=done.sop_instance)
+
+    @property
+    def residual(self) -> int:
+        """How often the second reader found a value of an original in a result."""
+        return sum(times for (kind, _, _), times in self.findings.items() if kind == RESIDUAL)
 
 
 def run(
@@ -115,7 +132,7 @@ def run(
         target.mkdir(parents=True, exist_ok=True)
         quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(target)
-    total = Run(settings=_settings(setup))
+    total = Run(settings=_settings(setup), report=Report(setup.profile, setup.key))
     paths = list(_found(source))
     seen: set[str] = set()
     with _List(None if dry_run else quarantine / LIST) as left:
@@ -169,7 +186,7 @@ def _once(done: Done, seen: set[str]) -> Done:
     if done.end is not End.OUT:
         return done
     if done.sop_instance in seen:
-        return done._replace(end=End.SKIPPED, reason="the same object once more", findings=())
+        return done._replace(end=End.SKIPPED, reason="the same object once more", outcome=Outcome(None))
     seen.add(done.sop_instance)
     return done
 
@@ -221,10 +238,6 @@ def write_dicomdir(target: Path) -> int:
     part.write_bytes(directory.to_bytes())
     os.replace(part, target / FILE_NAME)
     return number
-
-
-def _written(path: tuple[int, ...]) -> str:
-    return ".".join(keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})" for tag in path)
 
 
 def _settings(setup: Setup) -> dict[str, Any]:

@@ -93,6 +93,19 @@ def test_a_rehearsal_writes_nothing(incoming: Path, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [incoming]
 
 
+def test_the_report_counts_as_the_run_does_and_the_second_reader_saw_all(
+    incoming: Path, tmp_path: Path
+) -> None:
+    done = Deidentifier(KEY).folder(incoming, tmp_path / "out", workers=2)
+    assert done.report is not None
+    counts = done.report.to_json()["counts"]
+    assert (counts["files"], counts["out"], counts["verified"]) == (done.files, done.out, done.out)
+    assert counts["quarantined"] == done.quarantined
+    assert "Jane" not in json.dumps(done.report.sign(KEY))
+    rehearsal = Deidentifier(KEY).folder(incoming, tmp_path / "other", dry_run=True)
+    assert rehearsal.to_json() == done.to_json()
+
+
 def test_references_lead_to_the_new_objects(incoming: Path, tmp_path: Path) -> None:
     deidentifier = Deidentifier(KEY)
     deidentifier.folder(incoming, tmp_path / "out")
