@@ -1,4 +1,4 @@
-"""`isocenter deid-vault`: keys, subjects, and a look-up that leaves its trace."""
+"""`isocenter deid-vault` and `deid-report`: a look-up leaves its trace, a change is found out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 from tests.unit.deid.test_verify import cleaned, original
 
 from isocenter.deid.envelope import read_public
+from isocenter.deid.key import Key
+from isocenter.deid.profile import Profile
+from isocenter.deid.report import Report
 from isocenter.deid.vault import Entry, Vault
 
 Alone = Callable[..., Any]
@@ -26,3 +29,17 @@ def test_a_subject_is_found_by_the_holder_and_the_look_up_is_logged(alone: Alone
     assert (found["patient_id"], found["name"]) == ("HOSP-4711", "Winterbottom^Ada")
     (line,) = json.loads(alone("deid-vault", "log", vault, "--json").stdout)
     assert (line["subject"], line["reason"]) == (subject, "incidental finding")
+
+
+def test_a_report_that_was_changed_is_found_out(alone: Alone, tmp_path: Path) -> None:
+    key, report = Key.generate(), tmp_path / "report.json"
+    key.write(tmp_path / "key")
+    signed = Report(Profile(), key, title="Thin CT").sign(key)
+    report.write_text(json.dumps(signed))
+    good = alone("deid-report", report, "--key-file", tmp_path / "key", "--html", tmp_path / "report.html")
+    assert (good.returncode, "signed it" in good.stdout) == (0, True)
+    assert "Thin CT" in (tmp_path / "report.html").read_text()
+    report.write_text(json.dumps(signed | {"title": "Thick CT"}))
+    bad = alone("deid-report", report, "--key-file", tmp_path / "key")
+    assert bad.returncode != 0
+    assert "changed after it was signed" in bad.stderr

@@ -12,6 +12,7 @@ from isocenter.cli.cohort_commands import cohort
 from isocenter.cli.deid_commands import deid
 from isocenter.cli.job_commands import job
 from isocenter.cli.options import AsJson, Dataset, Token, Url
+from isocenter.cli.report_commands import deid_report
 from isocenter.cli.vault_commands import vault
 
 application = typer.Typer(
@@ -28,6 +29,7 @@ application.add_typer(viewer, name="viewer")
 application.add_typer(cohort, name="cohort")
 application.add_typer(job, name="job")
 application.command("deid")(deid)
+application.command("deid-report")(deid_report)
 application.add_typer(vault, name="deid-vault")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]

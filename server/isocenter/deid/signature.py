@@ -62,7 +62,10 @@ def check_person(report: dict[str, Any], public: bytes) -> None:
     Raises:
         BadRequest: it is not signed so, or was changed.
     """
-    key = load_pem_public_key(public)
+    try:
+        key = load_pem_public_key(public)
+    except ValueError as error:
+        raise BadRequest("This is no public key (PEM)", hint=str(error)) from None
     told = report.get("signatures")
     if not isinstance(told, dict) or "ed25519" not in told or not isinstance(key, Ed25519PublicKey):
         raise BadRequest("The report is not signed by an Ed25519 key")

@@ -30,14 +30,14 @@ from isocenter.deid.suspects import (
     TEXT_VR,
     UIDS,
 )
-from isocenter.dicom.header import Element, Header, read_header
+from isocenter.dicom.header import Element, Header, UnreadableHeader, read_header
 
 RESIDUAL = "residual"
 """The kind of a finding that is certain: a value of the original is in the result."""
 _REGISTERED = b"1.2.840.10008."
 _PARTS = re.compile(rb"[\^=,\s\\]+|\x1b[\x20-\x2f]+[\x40-\x7e]")
 _DUMMY_DATE, _DUMMIES = "19000101", frozenset({"", "Anonymized^Anonymized", "ANONYMIZED"})
-_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
+_FRAGMENT = b"\xfe\xff\x00\xe0"
 _SHORTEST_NAME, _SHORTEST, _SHORT_DIGITS = 3, 4, 6
 _LISTED = (TEXT_VR | {"AS"}) - {"AE"}
 _OURS = frozenset({0x00100010, 0x00100020, 0x00080050, 0x00120062, 0x00120063, 0x00120064, 0x00280303})
@@ -119,8 +119,7 @@ class Read:
         before = bytes(self._data[: pixels.offset])
         if pixels.length is not None:
             return before, self.front + bytes(self._data[pixels.offset + pixels.length :])
-        end = self._data.rfind(_DELIMITER)
-        return before, self.front + (bytes(self._data[end + len(_DELIMITER) :]) if end >= 0 else b"")
+        return before, self.front + bytes(self._data[_after_fragments(self._data, pixels.offset) :])
 
 
 class Verifier:
@@ -282,7 +281,16 @@ class Verifier:
             yield Finding("date", (), "dates moved by different numbers of days")
 
 
+def _after_fragments(data: bytes | mmap.mmap, offset: int) -> int:
+    """Where encapsulated Pixel Data ends (PS3.5 A.4): behind its fragments and their delimiter."""
+    while data[offset : offset + 4] == _FRAGMENT:
+        offset += 8 + int.from_bytes(data[offset + 4 : offset + 8], "little")
+    return offset + 8
+
+
 def _mapped(path: Path) -> mmap.mmap:
+    if not path.stat().st_size:
+        raise UnreadableHeader("The file is empty")
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

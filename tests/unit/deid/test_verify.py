@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 from tests.unit.deid.canary import CT, canary
 from tests.unit.deid.test_structured import IDENTIFIERS
 
@@ -16,6 +17,7 @@ from isocenter.deid.engine import Engine
 from isocenter.deid.policies import Documents, Policies
 from isocenter.deid.profile import Profile
 from isocenter.deid.verify import RESIDUAL, Verifier
+from isocenter.dicom.header import UnreadableHeader
 
 
 def packed(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
@@ -185,3 +187,20 @@ def test_a_study_id_is_taken_out_of_labels_too() -> None:
     options = ("clean-descriptors",)
     result = packed(cleaned(*options, source=source))
     assert kinds(packed(source), result, *options) == set()
+
+
+def test_it_is_found_behind_compressed_frames_even_if_a_sequence_follows() -> None:
+    result = cleaned()
+    result.PixelData = encapsulate([b"\1\2\3\4"])
+    result["PixelData"].is_undefined_length = True
+    after = packed(result, RLELossless)
+    padding = b"\xfc\xff\xfc\xffOB\0\0\x0c\0\0\0Winterbottom"
+    sequence = b"\xfa\xff\xfa\xffSQ\0\0\xff\xff\xff\xff\xfe\xff\xdd\xe0\0\0\0\0"
+    assert RESIDUAL not in kinds(BEFORE, after + sequence)
+    assert RESIDUAL in kinds(BEFORE, after + padding + sequence)
+
+
+def test_an_empty_file_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(UnreadableHeader):
+        Verifier(Profile()).check(BEFORE, tmp_path / "empty")
