@@ -66,7 +66,8 @@ def page(report: dict[str, Any]) -> str:
     )
     parts = (
         f"<header><h1>{escape(title)}</h1>",
-        f'<p class="soft">De-identification report, made {escape(_moment(str(report["made"])))}</p></header>',
+        f'<p class="soft">{"De-identification report, made" if report["title"] else "Made"} '
+        f"{escape(_moment(str(report['made'])))}</p></header>",
         _verdict(report),
         _cards(report["counts"]),
         _section("Findings", _findings(report["findings"])),
@@ -209,11 +210,19 @@ def _value(one: dict[str, Any]) -> str:
 def _actions(actions: list[dict[str, Any]]) -> str:
     if not actions:
         return '<p class="soft">Nothing was changed.</p>'
+    private = [one for one in actions if one["why"] == "private"]
     rows = "".join(
         f'<tr><th scope="row">{_attribute(one["attribute"])}</th><td>{escape(_said(one["action"]))}</td>'
         f'<td>{escape(one["why"])}</td><td class="n">{one["elements"]:,}</td></tr>'
         for one in actions
+        if one["why"] != "private" and one["action"] != "items"  # what is inside has lines of its own
     )
+    if private:
+        elements = sum(one["elements"] for one in private)
+        rows += (
+            f'<tr><th scope="row">{_count(len(private), "private attribute")}</th><td>remove</td>'
+            f'<td>private</td><td class="n">{elements:,}</td></tr>'
+        )
     heads = '<th scope="col">Attribute</th><th scope="col">Action</th><th scope="col">Why</th>'
     head = f'<thead><tr>{heads}<th scope="col" class="n">Elements</th></tr></thead>'
     table = f"<table>{head}<tbody>{rows}</tbody></table>"
@@ -221,9 +230,7 @@ def _actions(actions: list[dict[str, Any]]) -> str:
 
 
 def _said(action: str) -> str:
-    return {"items": "items inside changed", "uid": "new UID", "dummy": "dummy value"}.get(
-        action, action.replace("_", " ")
-    )
+    return {"uid": "new UID", "dummy": "dummy value"}.get(action, action.replace("_", " "))
 
 
 def _facts(report: dict[str, Any]) -> str:

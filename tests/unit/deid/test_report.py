@@ -156,3 +156,13 @@ def test_the_page_does_not_praise_what_nobody_has_read() -> None:
     made.add(Engine(Profile(), IDENTIFIERS).apply(original()))
     assert "1 object that the second reader did not read" in made.to_html()
     assert "Nothing came out." in Report(Profile(), KEY).to_html()
+
+
+def test_private_attributes_are_one_line_of_the_page() -> None:
+    source = original()
+    for element in range(0x10, 0x40):
+        source.add_new(0x00091000 + element, "LO", "x")
+    made = Report(Profile(), KEY)
+    made.add(Engine(Profile(), IDENTIFIERS).apply(source))
+    assert "48 private attributes" in made.to_html()
+    assert "(0009,1012)" not in made.to_html()
