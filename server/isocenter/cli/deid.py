@@ -13,6 +13,7 @@ from isocenter.cli import output
 from isocenter.deid import BirthDate, Deidentifier, Documents, Key, Policies, Uncleared
 from isocenter.deid.identifiers import DEFAULT_WINDOW
 from isocenter.deid.pixels import Pixels
+from isocenter.deid.region_scripts import read_scripts
 from isocenter.deid.run import Run
 from isocenter.errors import BadRequest
 
@@ -32,6 +33,8 @@ class Wanted:
     config: Path | None
     pixels: str
     faces: bool
+    pixel_rules: tuple[Path, ...]
+    trust_burned_in: bool
     documents: str
     birth_date: str
     pattern: str
@@ -90,6 +93,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         documents=_choice(Documents, "--documents", wanted.documents),
         uncleared=_choice(Uncleared, "--pixels", wanted.pixels),
     )
+    rules = [rule for path in wanted.pixel_rules for rule in read_scripts(path)]
     return Deidentifier(
         key_file,
         profile=wanted.profile,
@@ -98,7 +102,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         policies=policies,
         pattern=wanted.pattern,
         window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
-        judge=Pixels(faces=wanted.faces),
+        judge=Pixels(rules, faces=wanted.faces, trust_burned_in=wanted.trust_burned_in),
     )
 
 

@@ -9,6 +9,12 @@ import typer
 
 from isocenter.cli.options import AsJson
 
+PixelRules = Annotated[
+    list[Path] | None,
+    typer.Option("--pixel-rules", help="Where text lies: TOML, CTP script or deid recipe; may repeat."),
+]
+TrustBurnedIn = Annotated[bool, typer.Option("--trust-burned-in", help="Believe Burned In Annotation NO.")]
+
 
 def deid(
     source: Annotated[Path | None, typer.Argument(metavar="IN", help="A folder, or one file.")] = None,
@@ -35,6 +41,8 @@ def deid(
     faces: Annotated[
         bool, typer.Option("--faces", help="Quarantine CT, MR and PET of the head, which show a face.")
     ] = False,
+    pixel_rules: PixelRules = None,
+    trust_burned_in: TrustBurnedIn = False,
     documents: Annotated[
         str, typer.Option("--documents", help="Encapsulated documents: refuse, drop or keep.")
     ] = "refuse",
@@ -60,7 +68,8 @@ def deid(
     from isocenter.cli.deid import Wanted, run
 
     given = (source, target, key_file, new_key, profile, tuple(option or ()), config, pixels, faces)
+    judge = (tuple(pixel_rules or ()), trust_burned_in)
     wanted = Wanted(
-        *given, documents, birth_date, pattern, weeks, quarantine, report, dry_run, dicomdir, workers
+        *given, *judge, documents, birth_date, pattern, weeks, quarantine, report, dry_run, dicomdir, workers
     )
     raise typer.Exit(run(wanted, as_json=as_json))

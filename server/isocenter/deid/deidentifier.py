@@ -34,7 +34,7 @@ from isocenter.deid.verify import Verifier
 from isocenter.errors import BadRequest
 
 PROFILES = ("basic",)
-NOT_HERE = frozenset({Option.CLEAN_PIXEL_DATA, Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
+NOT_HERE = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
 """Options that would promise what is not done."""
 
 
@@ -97,7 +97,7 @@ class Deidentifier:
         chosen = [*options, *(told.options if told else ())]
         asked = Profile.of(chosen, [*(told.rules if told else ()), *rules])
         for option in NOT_HERE & asked.options:
-            hint = "nothing here cleans pixels: risky ones are quarantined"
+            hint = "nothing here takes a face away: --faces keeps volumes of the head back"
             raise BadRequest(f"The option {option} cannot be kept", hint=hint)
         key = key if isinstance(key, Key) else Key.read(Path(key))
         judge = judge or Pixels()
@@ -134,7 +134,9 @@ class Deidentifier:
         outcome = self._files.engine.apply(dataset)
         if outcome.dataset is not None:
             pictured = any(tag in dataset for tag in PIXEL_DATA)
-            reason = settle(self._files, dataset, outcome, pictured=pictured)
+            reason, mask = settle(self._files, dataset, outcome, pictured=pictured)
+            if mask is not None:
+                reason = "its pixels are not cleared: only in a file they are blacked out"
             if reason:
                 return replace(outcome, dataset=None, quarantined=reason)
         return outcome

@@ -1,4 +1,4 @@
-"""One file in, one file out: header by the engine, Pixel Data as they are or not at all.
+"""One file in, one file out: header by the engine, Pixel Data as they are, blacked out, or not at all.
 
 A file that may not leave is never written, not even for a moment under another name in the target's folder
 that a reader could take for a result: it is made hidden, and given its name only when it is whole.
@@ -15,16 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
 from isocenter.deid.engine import Engine
+from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.outcome import Change, Finding, Outcome
 from isocenter.deid.part10 import Part10, opened, write
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.policies import Documents, Uncleared
+from isocenter.deid.regions import Mask
 from isocenter.deid.risk import Judge
-from isocenter.deid.stamps import clear
+from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.verify import Examined, Verifier
 from isocenter.dicom import uids
@@ -102,6 +105,8 @@ class Files:
                 return _not_dicom(source, error)
             except Unreadable as error:
                 return FileOutcome(End.QUARANTINED, str(error))
+            except CannotMask as error:
+                return FileOutcome(End.QUARANTINED, f"its pixels are not cleared: {error.message}")
             except IsocenterError as error:
                 return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.code}")
             except OSError as error:
@@ -119,11 +124,15 @@ class Files:
             done = FileOutcome(End.OUT, findings=outcome.findings, changes=outcome.changes)
             pictured = file.pixels is not None
             hidden = _hidden(file)
-            done.reason = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
+            done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
             done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
             if done.reason:
                 done.end = End.QUARANTINED
                 return done
+            if mask is not None:
+                file.masked = black_out(file.stream, file.header, mask)
+                describe_result(outcome.dataset, file.masked)
+                done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
             done.sop_instance = str(outcome.dataset.SOPInstanceUID)
             if place is not None:
                 done.target = place(outcome.dataset)
@@ -167,8 +176,15 @@ class Files:
             done.findings.extend(done.examined.findings)
 
 
-def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, hidden: str = "") -> str:
-    """Whether a result may leave with its pixels: says so in it, or why not ('' when it may).
+class Settled(NamedTuple):
+    """Why a result may not leave ('' when it may), and what of its pixels is blacked out before it does."""
+
+    reason: str
+    mask: Mask | None = None
+
+
+def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, hidden: str = "") -> Settled:
+    """Whether a result may leave with its pixels: says so in it, or why not.
 
     Args:
         files: with its judge and policies.
@@ -179,22 +195,21 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
     """
     policies, result = files.engine.policies, outcome.dataset
     if result is None:
-        return outcome.quarantined
+        return Settled(outcome.quarantined)
     document = DOCUMENT in source and policies.documents is not Documents.DROP
-    reason = ""
+    reason, mask = "", None
     if pictured or document:
         verdict = files.judge.judge(source)
-        reason = hidden if verdict.cleared else verdict.reason
-        if verdict.cleared and verdict.mask is not None:
-            reason = "something in it is to be blacked out"
+        reason, mask = (hidden, verdict.mask) if verdict.cleared else (verdict.reason, None)
     if not reason and not document:
         clear(result, files.engine.profile)
-        return ""
+        return Settled("", mask)
     if document or policies.uncleared is Uncleared.KEEP:
         words = f"left uncleared by policy: {reason or 'it holds a document'}"
+        unclear(result)
         outcome.findings.append(Finding("uncleared", (DOCUMENT if document else 0x7FE00010,), words))
-        return ""
-    return f"its pixels are not cleared: {reason}"
+        return Settled("")
+    return Settled(f"its pixels are not cleared: {reason}")
 
 
 def _hidden(file: Part10) -> str:

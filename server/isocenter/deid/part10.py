@@ -1,6 +1,7 @@
 """Part 10 files (PS3.10 7) for de-identification: the header as a data set, Pixel Data where they lie.
 
-Pixel Data are never decoded nor held in memory: their element is copied byte by byte. What is written has a
+Pixel Data are not decoded nor held in memory here: their element is copied byte by byte, unless others take
+its place (`masking`). What is written has a
 preamble of zeros and File Meta Information of ours. Bare data sets, deflated, implicit, big endian and
 encapsulated ones keep their syntax. Not here: what may stay (`engine`), whether pixels may (`risk`).
 """
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, NamedTuple
@@ -25,6 +27,7 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
 from pydicom.tag import BaseTag
 
+from isocenter.deid.masking import Masked
 from isocenter.deid.plan import PIXEL_DATA
 from isocenter.deid.steps import Unreadable
 from isocenter.dicom import uids
@@ -32,6 +35,7 @@ from isocenter.dicom.deflated import deflate, inflate
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
+_OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
 PIECE = 1 << 20
 LONGEST_TAIL = 1 << 24
 _IN_MEMORY = 1 << 26
@@ -70,12 +74,16 @@ class Part10:
         transfer_syntax: UID.
         stream: what `pixels` points into.
         pixels: Pixel Data, None when there are none.
+        header: of the file as it is stored.
+        masked: Pixel Data that take the place of those of `stream`.
     """
 
     dataset: Dataset
     transfer_syntax: str
     stream: BinaryIO
     pixels: Span | None
+    header: Header
+    masked: Masked | None = None
 
 
 @contextmanager
@@ -121,7 +129,7 @@ def _read(stream: BinaryIO, header: Header, offset: int) -> Part10:
         end = _end_of_items(stream, value) if length is None else value + length
         span = Span(header.pixel_data.tag, start, value, end, -1 if length is None else length)
         _add_tail(stream, end, dataset, implicit=implicit, little=little)
-    return Part10(dataset, syntax, stream, span)
+    return Part10(dataset, syntax, stream, span, header)
 
 
 def _require_end(stream: BinaryIO) -> None:
@@ -165,7 +173,12 @@ def _add_tail(stream: BinaryIO, end: int, dataset: Dataset, *, implicit: bool, l
 
 def write(target: BinaryIO, source: Part10, result: Dataset) -> None:
     """Write a file: File Meta Information of ours, the elements of `result`, Pixel Data of `source`."""
-    target.write(bytes(128) + b"DICM" + _meta(result, source.transfer_syntax))
+    masked = source.masked
+    syntax = masked.transfer_syntax if masked else source.transfer_syntax
+    target.write(bytes(128) + b"DICM" + _meta(result, syntax))
+    if masked is not None:
+        _write_masked(target, source, result, masked)
+        return
     if not uids.is_deflated(source.transfer_syntax):
         _write_data_set(target, source, result)
         return
@@ -186,6 +199,36 @@ def _write_data_set(target: BinaryIO, source: Part10, result: Dataset) -> None:
             start = source.pixels.value
         _copy(source.stream, start, source.pixels.end, target)
         target.write(_encoded(result, tags[len(before) :], source.transfer_syntax))
+
+
+def _write_masked(target: BinaryIO, source: Part10, result: Dataset, masked: Masked) -> None:
+    tags = sorted(tag for tag in result.keys() if tag.element or tag.group <= 6)  # noqa: SIM118
+    tags = [tag for tag in tags if tag not in _OFFSET_TABLES]
+    before = [tag for tag in tags if tag < 0x7FE00010]
+    target.write(_encoded(result, before, masked.transfer_syntax))
+    span = source.pixels
+    if masked.native is None:
+        _write_fragments(target, masked.fragments)
+    else:
+        turned = result.original_encoding[0] and not uids.is_implicit_vr(source.transfer_syntax)
+        if span is not None and span.length >= 0 and not turned:
+            _copy(source.stream, span.start, span.value, target)
+        else:
+            vr = b"OW" if int(result.BitsAllocated) > 8 else b"OB"
+            target.write(_HEAD.pack(0x7FE0, 0x0010, vr, masked.length))
+        if sum(target.write(piece) for piece in masked.native) != masked.length:
+            raise Unreadable("the Pixel Data have another length than their frames")
+    target.write(_encoded(result, tags[len(before) :], masked.transfer_syntax))
+
+
+def _write_fragments(target: BinaryIO, fragments: tuple[bytes, ...]) -> None:
+    """A frame is a fragment; the basic offset table names them where its 32 bits suffice."""
+    starts = list(accumulate((8 + len(fragment) for fragment in fragments[:-1]), initial=0))
+    table = b"".join(start.to_bytes(4, "little") for start in starts) if starts[-1] < 1 << 32 else b""
+    target.write(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff")
+    for item in (table, *fragments):
+        target.write(_ITEM + len(item).to_bytes(4, "little") + item)
+    target.write(_END + bytes(4))
 
 
 def _encoded(result: Dataset, tags: list[BaseTag], syntax: str) -> bytes:

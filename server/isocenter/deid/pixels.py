@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 
 from isocenter.deid.profile import Option, Profile
-from isocenter.deid.regions import RegionRule, find, own_regions
+from isocenter.deid.regions import RegionRule, find, lies_within, own_regions
 from isocenter.deid.risk import Verdict
 from isocenter.dicom import uids
 
@@ -110,6 +110,11 @@ class Pixels:
         self.trust_burned_in = trust_burned_in
         self.faces = faces
 
+    def __repr__(self) -> str:
+        told = [f"{len(self.rules)} rules"]
+        told += [name for name in ("clean", "trust_burned_in", "faces") if getattr(self, name)]
+        return f"Pixels({', '.join(told)})"
+
     def under(self, profile: Profile) -> Pixels:
         """The same judge, bound to what the options of a profile promise."""
         return Pixels(
@@ -133,6 +138,8 @@ class Pixels:
         mask = rule.resolve(dataset)
         if mask is None:
             return Verdict(False, risk or "a pixel rule keeps it back")
+        if not lies_within(mask, _number(dataset, "Rows"), _number(dataset, "Columns")):
+            return Verdict(False, "a pixel rule tells of a box outside of the image")
         if not self.clean:
             words = risk or "a pixel rule tells of text in it"
             return Verdict(False, f"{words} (a rule knows where: ask for clean-pixel-data)")

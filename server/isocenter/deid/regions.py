@@ -147,6 +147,11 @@ def find(rules: Iterable[RegionRule], dataset: Dataset) -> RegionRule | None:
     return next((rule for rule in rules if rule.condition.fits(dataset)), None)
 
 
+def lies_within(mask: Mask, rows: int, columns: int) -> bool:
+    """Whether every box has a part in the image: a rule whose boxes have none was made for another."""
+    return all(box.left < columns and box.top < rows for box in (*mask.boxes, *(mask.keep or ())))
+
+
 def ultrasound_regions(dataset: Dataset) -> tuple[Box, ...]:
     """The ultrasound regions; none when they are not told, wrong, or leave nothing outside.
 

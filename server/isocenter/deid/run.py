@@ -20,6 +20,7 @@ from isocenter.deid import _profile_table as table
 from isocenter.deid.crew import Done, crew
 from isocenter.deid.files import PART, End
 from isocenter.deid.outcome import Outcome
+from isocenter.deid.pixels import Pixels
 from isocenter.deid.report import Report, written
 from isocenter.deid.verify import RESIDUAL
 from isocenter.dicom.fileset import FILE_NAME, Directory
@@ -255,5 +256,5 @@ def _settings(setup: Setup) -> dict[str, Any]:
         },
         "pattern": setup.pattern,
         "offset_days": list(setup.window),
-        "judge": type(setup.judge).__name__,
+        "judge": repr(setup.judge) if isinstance(setup.judge, Pixels) else type(setup.judge).__name__,
     }

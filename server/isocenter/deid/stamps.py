@@ -10,7 +10,7 @@ from pydicom.sequence import Sequence
 
 from isocenter.deid._profile_table import EDITION
 from isocenter.deid.policies import TRIAL_EMPTY, Policies
-from isocenter.deid.profile import Option, Profile
+from isocenter.deid.profile import CODES, Option, Profile
 
 
 def stamp(result: Dataset, profile: Profile, policies: Policies) -> None:
@@ -31,6 +31,15 @@ def clear(result: Dataset, profile: Profile) -> None:
         result.BurnedInAnnotation = "NO"
     if profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES):
         result.RecognizableVisualFeatures = "NO"
+
+
+def unclear(result: Dataset) -> None:
+    """The pixels leave as they are: claim no option that would have cleaned them."""
+    claimed = {CODES[Option.CLEAN_PIXEL_DATA][0], CODES[Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES][0]}
+    codes = result.DeidentificationMethodCodeSequence
+    result.DeidentificationMethodCodeSequence = Sequence(
+        [code for code in codes if code.CodeValue not in claimed]
+    )
 
 
 def temporal(profile: Profile) -> str:

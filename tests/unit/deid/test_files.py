@@ -220,7 +220,6 @@ def test_a_data_set_in_memory_obeys_the_same_rules() -> None:
     assert b"1CT1" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("option", ["clean-pixel-data", "clean-recognizable-visual-features"])
-def test_what_nothing_cleans_is_not_promised(option: str) -> None:
+def test_what_nothing_cleans_is_not_promised() -> None:
     with pytest.raises(BadRequest, match="cannot be kept"):
-        deidentifier(options=[option])
+        deidentifier(options=["clean-recognizable-visual-features"])
