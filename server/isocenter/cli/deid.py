@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -121,7 +120,7 @@ def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Pa
             source,
             target,
             quarantine=wanted.quarantine,
-            workers=wanted.workers or os.cpu_count() or 1,
+            workers=wanted.workers,
             dry_run=wanted.dry_run,
             dicomdir=wanted.dicomdir,
             progress=lambda number: bar.advance(task, number),

@@ -61,7 +61,9 @@ def deid(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no results.")] = False,
     dicomdir: Annotated[bool, typer.Option("--dicomdir/--no-dicomdir", help="Make a DICOMDIR.")] = True,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one a core.")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; one a core for many files.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """De-identify a folder or a file by PS3.15 Annex E. Exit code 1 if something has to be looked at."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from isocenter.deid.deidentifier import Setup
 
 PIECE = 16
+WORTH_A_PROCESS = 500
+"""Files that take longer than a process takes to start."""
 
 
 class Done(NamedTuple):
@@ -39,8 +42,10 @@ class Done(NamedTuple):
     examined: Examined | None = None
 
 
-def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int) -> Iterator[Done]:
-    """Do all files, with so many processes (1: in this one)."""
+def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int | None) -> Iterator[Done]:
+    """Do all files, in so many processes (1: in this one; None: one a core, if there are files enough)."""
+    if workers is None:
+        workers = min(os.cpu_count() or 1, 1 + len(paths) // WORTH_A_PROCESS)
     if workers <= 1 or len(paths) <= 1:
         files = setup.files()
         yield from (_one(files, path, target) for path in paths)

@@ -151,7 +151,7 @@ class Deidentifier:
         target: Path | str,
         *,
         quarantine: Path | str | None = None,
-        workers: int = 1,
+        workers: int | None = 1,
         dry_run: bool = False,
         dicomdir: bool = True,
         progress: Callable[[int], None] | None = None,
@@ -162,7 +162,7 @@ class Deidentifier:
             source: the folder; stays as it is.
             target: where results go, by names that carry nothing. May hold results of earlier runs.
             quarantine: where the list of what did not leave goes; beside `target` by default.
-            workers: processes.
+            workers: processes; None takes one a core where there are files enough.
             dry_run: write nothing.
             dicomdir: make a DICOMDIR of the target.
             progress: told how many files were done since it was told last.

@@ -121,7 +121,7 @@ def run(
     target: Path,
     *,
     quarantine: Path | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
     dry_run: bool = False,
     dicomdir: bool = True,
     progress: Callable[[int], None] | None = None,
