@@ -34,6 +34,7 @@ class Wanted:
     faces: bool
     pixel_rules: tuple[Path, ...]
     trust_burned_in: bool
+    ocr: bool
     documents: str
     birth_date: str
     pattern: str
@@ -101,7 +102,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         policies=policies,
         pattern=wanted.pattern,
         window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
-        judge=Pixels(rules, faces=wanted.faces, trust_burned_in=wanted.trust_burned_in),
+        judge=Pixels(rules, faces=wanted.faces, trust_burned_in=wanted.trust_burned_in, ocr=wanted.ocr),
     )
 
 

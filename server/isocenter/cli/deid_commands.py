@@ -15,6 +15,11 @@ PixelRules = Annotated[
 ]
 TrustBurnedIn = Annotated[bool, typer.Option("--trust-burned-in", help="Believe Burned In Annotation NO.")]
 
+Ocr = Annotated[
+    bool,
+    typer.Option("--ocr", help="Quarantine where Tesseract, if installed, sees text in what is cleared."),
+]
+
 
 def deid(
     source: Annotated[Path | None, typer.Argument(metavar="IN", help="A folder, or one file.")] = None,
@@ -43,6 +48,7 @@ def deid(
     ] = False,
     pixel_rules: PixelRules = None,
     trust_burned_in: TrustBurnedIn = False,
+    ocr: Ocr = False,
     documents: Annotated[
         str, typer.Option("--documents", help="Encapsulated documents: refuse, drop or keep.")
     ] = "refuse",
@@ -70,7 +76,7 @@ def deid(
     from isocenter.cli.deid import Wanted, run
 
     given = (source, target, key_file, new_key, profile, tuple(option or ()), config, pixels, faces)
-    judge = (tuple(pixel_rules or ()), trust_burned_in)
+    judge = (tuple(pixel_rules or ()), trust_burned_in, ocr)
     wanted = Wanted(
         *given, *judge, documents, birth_date, pattern, weeks, quarantine, report, dry_run, dicomdir, workers
     )

@@ -137,6 +137,8 @@ class Deidentifier:
             reason, mask = settle(self._files, dataset, outcome, pictured=pictured)
             if mask is not None:
                 reason = "its pixels are not cleared: only in a file they are blacked out"
+            if not reason and pictured and self._files.looks:
+                reason = "its pixels are not cleared: OCR looks at files only"
             if reason:
                 return replace(outcome, dataset=None, quarantined=reason)
         return outcome

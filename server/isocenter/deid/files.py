@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 
 from isocenter.deid.engine import Engine
 from isocenter.deid.masking import CannotMask, black_out, describe_result
+from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding, Outcome
 from isocenter.deid.part10 import Part10, opened, write
 from isocenter.deid.pixels import Pixels
@@ -31,7 +32,7 @@ from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.verify import Examined, Verifier
 from isocenter.dicom import uids
-from isocenter.dicom.header import UnreadableHeader
+from isocenter.dicom.header import UnreadableHeader, read_header
 from isocenter.errors import IsocenterError
 
 Place = Callable[[Dataset], Path]
@@ -138,7 +139,7 @@ class Files:
                 done.target = place(outcome.dataset)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
                 self._write(done, source, file, outcome.dataset, replace=replace)
-            elif self.verifier is not None:
+            elif self.verifier is not None or self.looks:
                 self._rehearse(done, source, file, outcome.dataset)
             return done
 
@@ -170,10 +171,31 @@ class Files:
                 write(stream, file, result)
             self._examine(done, source, part)
 
+    @property
+    def looks(self) -> bool:
+        """Whether results are looked at before they leave."""
+        return isinstance(self.judge, Pixels) and self.judge.ocr
+
     def _examine(self, done: FileOutcome, source: Path, result: Path) -> None:
+        if self.looks and done.cleared:
+            _require_no_text(result)
         if self.verifier is not None:
             done.examined = self.verifier.examine(source, result)
             done.findings.extend(done.examined.findings)
+
+
+def _require_no_text(path: Path) -> None:
+    """Raises CannotMask where OCR sees text in a result, or cannot look."""
+    with path.open("rb") as file:
+        header = read_header(file)
+        if header.pixel_data is None:
+            return
+        try:
+            found = find_text(file, header)
+        except IsocenterError as error:
+            raise CannotMask("OCR cannot look at them") from error
+    if found:
+        raise CannotMask("OCR sees text in them")
 
 
 class Settled(NamedTuple):

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from pydicom.dataset import Dataset
 
+from isocenter.deid.ocr import require_engine
 from isocenter.deid.profile import Option, Profile
 from isocenter.deid.regions import RegionRule, find, lies_within, own_regions
 from isocenter.deid.risk import Verdict
@@ -95,6 +96,10 @@ class Pixels:
         trust_burned_in: believe Burned In Annotation NO where the kind of image is risky.
         faces: also keep back volumes of the head, from which a face can be made
             (Clean Recognizable Visual Features).
+        ocr: look for text in what would leave as cleared, by Tesseract, and keep it back where there is some.
+
+    Raises:
+        NoTesseract: it is asked for and not installed.
     """
 
     def __init__(
@@ -104,15 +109,19 @@ class Pixels:
         clean: bool = False,
         trust_burned_in: bool = False,
         faces: bool = False,
+        ocr: bool = False,
     ) -> None:
+        if ocr:
+            require_engine()
         self.rules = (*rules, *own_regions())
         self.clean = clean
         self.trust_burned_in = trust_burned_in
         self.faces = faces
+        self.ocr = ocr
 
     def __repr__(self) -> str:
         told = [f"{len(self.rules)} rules"]
-        told += [name for name in ("clean", "trust_burned_in", "faces") if getattr(self, name)]
+        told += [name for name in ("clean", "trust_burned_in", "faces", "ocr") if getattr(self, name)]
         return f"Pixels({', '.join(told)})"
 
     def under(self, profile: Profile) -> Pixels:
@@ -122,6 +131,7 @@ class Pixels:
             clean=self.clean or profile.has(Option.CLEAN_PIXEL_DATA),
             trust_burned_in=self.trust_burned_in,
             faces=self.faces or profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES),
+            ocr=self.ocr,
         )
 
     def judge(self, dataset: Dataset) -> Verdict:
