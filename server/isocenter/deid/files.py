@@ -24,7 +24,7 @@ from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding, Outcome
 from isocenter.deid.part10 import Part10, opened, write
-from isocenter.deid.pixels import Pixels
+from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Uncleared
 from isocenter.deid.regions import Mask
 from isocenter.deid.risk import Judge
@@ -223,6 +223,8 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
     if pictured or document:
         verdict = files.judge.judge(source)
         reason, mask = (hidden, verdict.mask) if verdict.cleared else (verdict.reason, None)
+    if not reason and keeps_overlay(result):
+        reason = "an overlay plane that is kept may hold text"
     if not reason and not document:
         clear(result, files.engine.profile)
         return Settled("", mask)

@@ -261,3 +261,8 @@ def _overlay_in_pixels(dataset: Dataset) -> bool:
     return any(
         (group << 16 | 0x0010) in dataset and (group << 16 | 0x3000) not in dataset for group in groups
     )
+
+
+def keeps_overlay(result: Dataset) -> bool:
+    """Whether a result still has an overlay plane (Clean Graphics), a bitmap that may hold text."""
+    return any(tag >> 24 == 0x60 and tag & 0xFFFF == 0x3000 for tag in result.keys())  # noqa: SIM118

@@ -170,6 +170,25 @@ def test_an_overlay_in_unused_bits_is_no_clean_image(tmp_path: Path) -> None:
     assert "unused bits" in done.reason
 
 
+def test_an_overlay_plane_that_is_kept_is_not_cleared(tmp_path: Path) -> None:
+    dataset = ct()
+    for tag, vr, value in (
+        (0x60000010, "US", 128),
+        (0x60000011, "US", 128),
+        (0x60000040, "CS", "G"),
+        (0x60000050, "SS", [1, 1]),
+        (0x60000100, "US", 1),
+        (0x60000102, "US", 0),
+        (0x60003000, "OW", bytes(128 * 16)),
+    ):
+        dataset.add(DataElement(tag, vr, value))
+    path = saved(dataset, tmp_path / "in.dcm")
+    assert deidentifier().file(path, tmp_path / "without.dcm").cleared
+    assert 0x60003000 not in pydicom.dcmread(tmp_path / "without.dcm")
+    done = deidentifier(options=["clean-graphics"]).file(path, tmp_path / "out.dcm")
+    assert (done.end, "overlay plane" in done.reason) == (End.QUARANTINED, True)
+
+
 def document() -> Dataset:
     dataset = ct()
     del dataset.PixelData
