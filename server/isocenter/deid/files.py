@@ -226,6 +226,9 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
     if not reason and keeps_overlay(result):
         reason = "an overlay plane that is kept may hold text"
     if not reason and not document:
+        if files.engine.profile.keeps_identity:
+            outcome.findings.append(Finding("identity-kept", (), "a rule keeps who the patient is"))
+            return Settled("", mask)
         clear(result, files.engine.profile)
         return Settled("", mask)
     if document or policies.uncleared is Uncleared.KEEP:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 
 from isocenter.deid import _profile_table as table
-from isocenter.deid.rules import Rule
+from isocenter.deid.rules import Rule, RuleAction
 from isocenter.dicom.attributes import nearest
 from isocenter.errors import BadRequest
 
@@ -56,6 +56,14 @@ CODES: dict[Option, tuple[str, str]] = {
     Option.RETAIN_INSTITUTION_IDENTITY: ("113112", "Retain Institution Identity Option"),
 }
 """Codes of CID 7050, all of scheme DCM, with their meanings."""
+
+_IDENTITY = frozenset(
+    {
+        *(0x00100010, 0x00100020, 0x00101000, 0x00101001, 0x00101002, 0x00101005, 0x00101040, 0x00101060),
+        *(0x00101090, 0x00102154, 0x00102155, 0x00080050, 0x00380010),
+    }
+)
+"""Names, numbers, address and telephone of the patient."""
 
 CONFLICTS = ((Option.RETAIN_LONG_FULL_DATES, Option.RETAIN_LONG_MODIFIED_DATES),)
 
@@ -115,6 +123,12 @@ class Profile:
         basic, options = row
         told = {action for name, action in options if name in self.options}
         return "C" if "C" in told else "K" if "K" in told else basic
+
+    @property
+    def keeps_identity(self) -> bool:
+        """Whether a rule keeps what says at once who the patient is."""
+        kept = (rule.path[-1] for rule in self.rules if rule.action is RuleAction.KEEP and rule.path)
+        return any(tag in _IDENTITY for tag in kept)
 
     def codes(self) -> list[tuple[str, str]]:
         """De-identification Method Code Sequence: the code of the profile, then those of the options."""

@@ -16,6 +16,7 @@ from pydicom.sequence import Sequence
 from isocenter.deid import Deidentifier, Documents, Key, Policies, Uncleared
 from isocenter.deid.files import End
 from isocenter.deid.pixels import Pixels
+from isocenter.deid.rules import Rule, RuleAction
 from isocenter.errors import BadRequest
 
 KEY = Key(bytes(range(32)))
@@ -242,3 +243,12 @@ def test_a_data_set_in_memory_obeys_the_same_rules() -> None:
 def test_what_nothing_cleans_is_not_promised() -> None:
     with pytest.raises(BadRequest, match="cannot be kept"):
         deidentifier(options=["clean-recognizable-visual-features"])
+
+
+def test_a_rule_that_keeps_who_the_patient_is_takes_the_promise_away(tmp_path: Path) -> None:
+    rule = Rule(RuleAction.KEEP, path=(0x00100020,))
+    done = deidentifier(rules=[rule]).file(known("CT_small.dcm"), tmp_path / "out.dcm")
+    after = pydicom.dcmread(tmp_path / "out.dcm")
+    assert (after.PatientID, after.PatientIdentityRemoved) == (ct().PatientID, "NO")
+    assert not done.cleared
+    assert "identity-kept" in {finding.kind for finding in done.findings}
