@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 from tests.unit.deid.test_verify import cleaned, original
 
-from isocenter.deid.envelope import read_public
+from isocenter.deid.envelope import read_private, read_public
 from isocenter.deid.key import Key
 from isocenter.deid.profile import Profile
 from isocenter.deid.report import Report
-from isocenter.deid.vault import Entry, Vault
+from isocenter.deid.vault import Entry, Vault, reidentify
 
 Alone = Callable[..., Any]
 
@@ -29,6 +32,26 @@ def test_a_subject_is_found_by_the_holder_and_the_look_up_is_logged(alone: Alone
     assert (found["patient_id"], found["name"]) == ("HOSP-4711", "Winterbottom^Ada")
     (line,) = json.loads(alone("deid-vault", "log", vault, "--json").stdout)
     assert (line["subject"], line["reason"]) == (subject, "incidental finding")
+
+
+def test_a_run_keeps_who_is_who(alone: Alone, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(str(get_testdata_file("CT_small.dcm")), tmp_path / "in")
+    alone("deid-vault", "new-keys", tmp_path / "private.pem", tmp_path / "public.pem")
+    asked = ["deid", tmp_path / "in", tmp_path / "out", "--new-key", tmp_path / "key", "--workers", "1"]
+    refused = alone(*asked, "--vault", tmp_path / "vault")
+    assert "go together" in refused.stderr
+    asked[3] = "--key-file"
+    done = alone(*asked, "--vault", tmp_path / "vault", "--vault-key", tmp_path / "public.pem")
+    assert done.returncode == 0
+    (result,) = (path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "DICOMDIR")
+    (found,) = reidentify(
+        tmp_path / "vault",
+        str(dcmread(result).PatientID),
+        read_private(tmp_path / "private.pem"),
+        reason="a test",
+    )
+    assert found.name == "CompressedSamples^CT1"
 
 
 def test_a_report_that_was_changed_is_found_out(alone: Alone, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class Wanted:
     pixel_rules: tuple[Path, ...]
     trust_burned_in: bool
     ocr: bool
+    vault: Path | None
+    vault_key: Path | None
     documents: str
     birth_date: str
     pattern: str
@@ -88,6 +90,10 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
     if key_file is None:
         hint = "--key-file FILE; `isocenter deid --new-key FILE` makes one"
         raise BadRequest("A key is needed, from which all new identifiers follow", hint=hint)
+    if (wanted.vault is None) != (wanted.vault_key is None):
+        raise BadRequest(
+            "--vault and --vault-key go together", hint="isocenter deid-vault new-keys makes keys"
+        )
     policies = Policies(
         birth_date=_choice(BirthDate, "--birth-date", wanted.birth_date),
         documents=_choice(Documents, "--documents", wanted.documents),
@@ -103,6 +109,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         pattern=wanted.pattern,
         window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
         judge=Pixels(rules, faces=wanted.faces, trust_burned_in=wanted.trust_burned_in, ocr=wanted.ocr),
+        vault=(wanted.vault, wanted.vault_key) if wanted.vault and wanted.vault_key else None,
     )
 
 

@@ -14,6 +14,15 @@ PixelRules = Annotated[
     typer.Option("--pixel-rules", help="Where text lies: TOML, CTP script or deid recipe; may repeat."),
 ]
 TrustBurnedIn = Annotated[bool, typer.Option("--trust-burned-in", help="Believe Burned In Annotation NO.")]
+Vault = Annotated[
+    Path | None, typer.Option("--vault", help="Keep who is who in this file, sealed for --vault-key.")
+]
+VaultKey = Annotated[
+    Path | None, typer.Option("--vault-key", help="Public key of whoever may read it (deid-vault new-keys).")
+]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="The project's key.", envvar="ISOCENTER_DEID_KEY_FILE")
+]
 
 Ocr = Annotated[
     bool,
@@ -26,9 +35,7 @@ def deid(
     target: Annotated[
         Path | None, typer.Argument(metavar="OUT", help="Where results go; a file if IN is one.")
     ] = None,
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="The project's key.", envvar="ISOCENTER_DEID_KEY_FILE")
-    ] = None,
+    key_file: KeyFile = None,
     new_key: Annotated[
         Path | None, typer.Option("--new-key", help="Make this key file, and use it if IN and OUT are given.")
     ] = None,
@@ -49,6 +56,8 @@ def deid(
     pixel_rules: PixelRules = None,
     trust_burned_in: TrustBurnedIn = False,
     ocr: Ocr = False,
+    vault: Vault = None,
+    vault_key: VaultKey = None,
     documents: Annotated[
         str, typer.Option("--documents", help="Encapsulated documents: refuse, drop or keep.")
     ] = "refuse",
@@ -76,7 +85,7 @@ def deid(
     from isocenter.cli.deid import Wanted, run
 
     given = (source, target, key_file, new_key, profile, tuple(option or ()), config, pixels, faces)
-    judge = (tuple(pixel_rules or ()), trust_burned_in, ocr)
+    judge = (tuple(pixel_rules or ()), trust_burned_in, ocr, vault, vault_key)
     wanted = Wanted(
         *given, *judge, documents, birth_date, pattern, weeks, quarantine, report, dry_run, dicomdir, workers
     )

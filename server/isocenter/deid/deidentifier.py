@@ -19,6 +19,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from isocenter.deid.engine import DEFAULT, Engine
+from isocenter.deid.envelope import read_public
 from isocenter.deid.files import FileOutcome, Files, settle
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifiers, Window
 from isocenter.deid.key import Key
@@ -30,6 +31,7 @@ from isocenter.deid.profile import Option, Profile
 from isocenter.deid.risk import Judge
 from isocenter.deid.rules import Rule, read_rules
 from isocenter.deid.run import Run, run
+from isocenter.deid.vault import Vault
 from isocenter.deid.verify import Verifier
 from isocenter.errors import BadRequest
 
@@ -49,12 +51,14 @@ class Setup:
     pattern: str
     window: Window
     verify: bool = True
+    vault: tuple[Path, Path] | None = None
 
     def files(self) -> Files:
         """What does files by it."""
         identifiers = Identifiers(self.key, pattern=self.pattern, window=self.window)
         verifier = Verifier(self.profile, self.window) if self.verify else None
-        return Files(Engine(self.profile, identifiers, self.policies), self.judge, verifier)
+        vault = Vault(self.vault[0], read_public(self.vault[1])) if self.vault else None
+        return Files(Engine(self.profile, identifiers, self.policies), self.judge, verifier, vault)
 
 
 class Deidentifier:
@@ -71,6 +75,7 @@ class Deidentifier:
         window: of date offsets, in days.
         judge: says whether pixels may leave; by default attributes alone decide, with care.
         verify: let a second reader compare each result with its original; what it finds is in the report.
+        vault: a file that gets who is who, and the public key (PEM) of whoever may read it.
 
     Raises:
         BadRequest: something of it is not known or contradicts itself.
@@ -90,6 +95,7 @@ class Deidentifier:
         window: Window = DEFAULT_WINDOW,
         judge: Judge | None = None,
         verify: bool = True,
+        vault: tuple[Path, Path] | None = None,
     ) -> None:
         if profile not in PROFILES:
             raise BadRequest(f"There is no profile {profile!r}", hint="there is: " + ", ".join(PROFILES))
@@ -103,7 +109,7 @@ class Deidentifier:
         judge = judge or Pixels()
         if isinstance(judge, Pixels):
             judge = judge.under(asked)
-        self.setup = Setup(key, asked, policies, judge, pattern, window, verify)
+        self.setup = Setup(key, asked, policies, judge, pattern, window, verify, vault)
         self._files = self.setup.files()
 
     def __repr__(self) -> str:

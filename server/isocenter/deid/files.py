@@ -30,6 +30,7 @@ from isocenter.deid.regions import Mask
 from isocenter.deid.risk import Judge
 from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
+from isocenter.deid.vault import Entry, Vault
 from isocenter.deid.verify import Examined, Verifier
 from isocenter.dicom import uids
 from isocenter.dicom.header import UnreadableHeader, read_header
@@ -83,10 +84,18 @@ class Files:
         engine: does the headers.
         judge: says whether pixels may leave.
         verifier: the second reader, which compares each result with its original; None for none.
+        vault: gets who is who, before a result is there; None for none.
     """
 
-    def __init__(self, engine: Engine, judge: Judge | None = None, verifier: Verifier | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        judge: Judge | None = None,
+        verifier: Verifier | None = None,
+        vault: Vault | None = None,
+    ) -> None:
         self.verifier = verifier
+        self.vault = vault
         self.engine = engine
         self.judge = judge or Pixels().under(engine.profile)
 
@@ -138,6 +147,8 @@ class Files:
             if place is not None:
                 done.target = place(outcome.dataset)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
+                if self.vault is not None:
+                    self.vault.put(Entry.of(file.dataset, outcome.dataset))
                 self._write(done, source, file, outcome.dataset, replace=replace)
             elif self.verifier is not None or self.looks:
                 self._rehearse(done, source, file, outcome.dataset)
