@@ -203,9 +203,11 @@ def _line(rule: RegionRule, line: str) -> RegionRule:
     word, _, rest = line.partition(" ")
     if word.endswith("coordinates"):
         return _coordinates(rule, word, rest.strip())
+    if rule.condition is ALWAYS and line.startswith("+"):
+        line = line.removeprefix("+").strip()
     joined = line.startswith(("+", "||", "and ", "or "))
     if joined == (rule.condition is ALWAYS):
-        raise BadRequest(f"In {rule.name}: conditions after the first begin with + or ||, the first does not")
+        raise BadRequest(f"In {rule.name}: a condition after the first begins with + or ||")
     mark, rest = ("", line) if not joined else _mark(line)
     condition = _chain(rest, rule.name)
     if joined:

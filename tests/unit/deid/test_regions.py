@@ -14,6 +14,10 @@ from isocenter.errors import BadRequest, NotFound
 CTP = """
 A library of regions   // with a remark
 
+See http://example.org/index.php?title=Regions
+**************
+     US
+**************
 Room 3
   { Modality.equals("US") * ( ManufacturerModelName.containsIgnoreCase("alpha")
       + [0008,1090].startsWith("Beta") ) * !ImageType.contains("RAW") }
@@ -46,7 +50,7 @@ LABEL Ultrasound
 
 %filter blacklist
 LABEL Photographs
-  equals Modality XC
+  + equals Modality XC
 
 %header
 REMOVE PatientName
@@ -119,6 +123,8 @@ def test_a_recipe_is_read() -> None:
         "LABEL a\n resembles Modality US",
         "LABEL a\n contains Modality US\n contains Rows 5",
         "LABEL a\n contains Modality (",
+        "LABEL a\n contains Manfacturer ADAC\n ctpcoordinates 0,0,9,9",
+        "LABEL a\n || contains Modality US",
         "LABEL a\n contains Modality US\n coordinates 1,2,3",
         "LABEL a\n contains Modality US\n coordinates 9,9,3,3",
     ],
