@@ -56,6 +56,8 @@ class Do(Enum):
     BIRTH_DATE = auto()
     DOCUMENT = auto()
     """An encapsulated document: by policy."""
+    COLOURS = auto()
+    """An ICC profile, without its text."""
     HASH = auto()
     REPLACE = auto()
 
@@ -69,7 +71,7 @@ class Step(NamedTuple):
 
 
 PATIENT_NAME, PATIENT_ID, BIRTH_DATE, ACCESSION = 0x00100010, 0x00100020, 0x00100030, 0x00080050
-LENGTH_TO_END = 0x00080001
+LENGTH_TO_END, ICC_PROFILE = 0x00080001, 0x00282000
 PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 CONTENT_SEQUENCE, ENCAPSULATED_DOCUMENT = 0x0040A730, 0x00420011
 _SPECIAL = {
@@ -230,6 +232,8 @@ class Plan:
     def _outside(self, tag: int, vr: str) -> Do:
         if tag & 0xFFFF == 0 or tag >> 16 < 0x0008 or tag == LENGTH_TO_END or vr == "":
             return Do.REMOVE  # lengths, commands, file meta, media directories, and what PS3.6 does not know
+        if tag == ICC_PROFILE:
+            return Do.COLOURS
         if tag >> 24 == 0x60 and not self.profile.has(Option.CLEAN_GRAPHICS):
             return Do.REMOVE  # an overlay without its data is none
         if vr == "SQ":

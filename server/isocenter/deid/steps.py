@@ -17,6 +17,7 @@ from pydicom.sequence import Sequence
 from isocenter.deid.dates import shift_date, shift_datetime
 from isocenter.deid.dummies import dummy
 from isocenter.deid.encoded import CHARACTERS, Fault, fault, is_plain, require_readable, sequence_of
+from isocenter.deid.icc import without_text
 from isocenter.deid.identifiers import Identifiers
 from isocenter.deid.plan import PATIENT_NAME, Do, Node, Step, vr_of
 from isocenter.deid.policies import BirthDate, Documents
@@ -217,6 +218,14 @@ def _document(level: Level, _node: Node, _step: Step, _source: Dataset, element:
     return element
 
 
+def _colours(level: Level, node: Node, _step: Step, _source: Dataset, element: Element) -> Element | None:
+    made_of = without_text(element.value) if isinstance(element.value, bytes) else None
+    if made_of is None:
+        level.subject.tell("invalid-value", _path(node, element), "is no ICC profile and was removed")
+        return None
+    return DataElement(element.tag, "OB", made_of)
+
+
 def _hash(level: Level, node: Node, _step: Step, source: Dataset, element: Element) -> Element:
     identifiers: Identifiers = level.subject.identifiers
     name = f"{int(element.tag):08X}"
@@ -267,6 +276,7 @@ STEPS: dict[Do, Doing] = {
     Do.ACCESSION: _accession,
     Do.BIRTH_DATE: _birth_date,
     Do.DOCUMENT: _document,
+    Do.COLOURS: _colours,
     Do.HASH: _hash,
     Do.REPLACE: _replace,
 }
