@@ -286,8 +286,7 @@ def test_a_dose_chart_says_in_words_and_numbers_what_it_shows(run: Callable[...,
     page = shown.page
     shown.wait(".iso-dose-chart", ".iso-reset .iso-note")
     assert "above DRL head" in page.locator(".iso-dose-chart").first.get_attribute("aria-label")
-    assert "No data yet" in page.locator(".iso-dose").nth(1).inner_text()
-    assert "No report yet" in page.locator(".iso-review").inner_text()
+    shown.wait(".iso-dose:has-text('No data yet')", ".iso-review:has-text('No report yet')")
     shown.picture("dose-dark")
     page.get_by_role("button", name="As a table").first.click()
     shown.wait(".iso-dose-table")
