@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
+from isocenter.deid.code_strings import is_term
 from isocenter.deid.dates import shift_date, shift_datetime
 from isocenter.deid.dummies import dummy
 from isocenter.deid.encoded import CHARACTERS, Fault, fault, is_plain, require_readable, sequence_of
@@ -133,9 +134,11 @@ def _text(level: Level, node: Node, step: Step, source: Dataset, element: Elemen
             return element
     elif not any(known.search(text) for text in texts(read(source, element, node.path).value)):
         return element
+    old = texts(read(source, element, node.path).value)
+    if all(is_term(int(element.tag), text) or not known.search(text) for text in old):
+        return element
     level.subject.tell("known-identifier", _path(node, element), "held an identifier of the patient")
-    new = [without(known, text) for text in texts(read(source, element, node.path).value)]
-    return _valid(element, new)
+    return _valid(element, [without(known, text) for text in old])
 
 
 def _clean(level: Level, node: Node, _step: Step, source: Dataset, element: Element) -> Element:
