@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,12 @@ async def association(
             await asked.release()
     finally:
         asked.abort()
+        for _ in range(100):  # the other side closes, as it should, or we do: no test leaves a connection
+            if asked._transport is None:
+                break
+            await asyncio.sleep(0.01)
+        asked.close_now()
+        await asyncio.sleep(0)
 
 
 def encoded(data_set: Dataset, syntax: str = EXPLICIT_LITTLE_ENDIAN) -> bytes:
