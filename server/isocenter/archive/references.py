@@ -22,10 +22,12 @@ from isocenter.archive.known import Known, dataset_of, recognise
 from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
 from isocenter.catalog.members import unpack
+from isocenter.dicom.uids import is_valid_uid
 from isocenter.errors import Damaged, Unavailable
 from isocenter.index import Index, datasets_in, has_index, in_postgres, open_index
 from isocenter.objects import ObjectStore, object_path
 from isocenter.objects.faults import storage_errors
+from isocenter.objects.paths import split_path
 
 if TYPE_CHECKING:
     from isocenter.archive.dataset import Dataset
@@ -60,16 +62,25 @@ class References:
 
     def _in_cohorts(self, paths: set[str]) -> set[str]:
         """Which of these objects are those of members of a frozen cohort, though their rows are gone."""
-        wanted = pa.array({path.rpartition("/")[2].rsplit(".", 2)[0] for path in paths}, pa.string())
-        named: set[str] = set()
+        ours = {path: split for path in paths if (split := split_path(path)) is not None}
+        instances = {name for _, _, name, _ in ours.values()}
+        hashed = not all(map(is_valid_uid, instances))  # the name then tells no UID to look for
+        wanted = pa.array(instances, pa.string())
+        named: dict[str, list[str]] = {}
         for index in self.indexes:
             for part in index.reader.cohort_parts():
                 members = unpack(part)
-                members = members.filter(pc.is_in(members.column("SOPInstanceUID"), value_set=wanted))
-                for study, series, instance, identity in zip(*members.columns, strict=True):
-                    uids = (study.as_py(), series.as_py(), instance.as_py())
-                    named |= {object_path(*uids, identity.as_py().hex(), digits=digits) for digits in (8, 16)}
-        return paths & named
+                if not hashed:
+                    members = members.filter(pc.is_in(members.column("SOPInstanceUID"), value_set=wanted))
+                for one in members.to_pylist():
+                    uids = (one["StudyInstanceUID"], one["SeriesInstanceUID"], one["SOPInstanceUID"])
+                    named.setdefault(object_path(*uids, ""), []).append(one["identity"].hex())
+        return {
+            path
+            for path, (study, series, name, digits) in ours.items()
+            for identity in named.get(f"{study}/{series}/{name}..dcm", ())
+            if identity.startswith(digits) or digits.startswith(identity)
+        }
 
     def spared(self, paths: Sequence[str]) -> set[str]:
         """Which of these objects, that nothing names, must stay: their dataset is not one that was asked.

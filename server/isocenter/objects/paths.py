@@ -14,6 +14,8 @@ from isocenter.errors import InvalidValue
 
 _PART = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,254}\Z")
 
+_PATH = re.compile(r"([^/]+)/([^/]+)/([^/]+)\.([0-9a-f]{8,64})\.dcm")
+
 DIGITS = (8, 16, 64)
 """How much of the digest a name holds: more only when another object already has the shorter name."""
 
@@ -27,6 +29,12 @@ def _part(uid: str) -> str:
     if is_valid_uid(uid):
         return uid
     return "h-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def split_path(relpath: str) -> tuple[str, str, str, str] | None:
+    """Study, series, instance and digits as they stand in an object's path; None where it is none of ours."""
+    found = _PATH.fullmatch(relpath)
+    return None if found is None else (found[1], found[2], found[3], found[4])
 
 
 def is_named_by(relpath: str, digest: str) -> bool:

@@ -224,12 +224,15 @@ def test_what_a_cohort_froze_is_not_swept_though_it_was_deleted_or_replaced(
         dataset = archive.datasets["main"]
         store(dataset, 1, SliceThickness="1")
         store(dataset, 2, SliceThickness="1")
+        store(dataset, 7, study="1.02.x", SliceThickness="1")  # broken UIDs are stored under their hash
         Cohorts(dataset).freeze("ct", Wanted(predicate=CT), by="ada")
         dataset.delete(Level.INSTANCE, "1.2.3.1.1")
+        dataset.delete(Level.STUDY, "1.02.x")
+        (tmp_path / "data" / "objects" / "notes.txt").write_text("somebody's")
         store(dataset, 2, SliceThickness="9")
         store(dataset, 3, SliceThickness="1")
         dataset.delete(Level.INSTANCE, "1.2.3.1.3")
         assert [path.rpartition("/")[2][:9] for path in archive.sweep(grace=-5).removed] == ["1.2.3.1.3"]
         Cohorts(dataset).delete(reference("ct"))
         dataset.index.writer.prune()
-        assert len(archive.sweep(grace=-5).removed) == 2
+        assert len(archive.sweep(grace=-5).removed) == 3
