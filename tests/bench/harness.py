@@ -63,6 +63,7 @@ def ct_files(folder: Path, count: int, *, size: int = 512) -> list[Path]:
             path = folder / f"{len(made):05}.dcm"
             image.save_as(path, enforce_file_format=True)
             made.append(path)
+    os.sync()  # or the first to be measured shares the disk with their writing
     return made
 
 
