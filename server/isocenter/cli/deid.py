@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from isocenter.cli import output
-from isocenter.deid import BirthDate, Deidentifier, Documents, Key, Policies, Uncleared
-from isocenter.deid.identifiers import DEFAULT_WINDOW
-from isocenter.deid.pixels import Pixels
+from isocenter.deid import Deidentifier, Key, Recipe
 from isocenter.deid.region_scripts import read_scripts
+from isocenter.deid.rules import load_rules
 from isocenter.deid.run import Run
 from isocenter.errors import BadRequest
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True)
@@ -94,31 +89,24 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         raise BadRequest(
             "--vault and --vault-key go together", hint="isocenter deid-vault new-keys makes keys"
         )
-    policies = Policies(
-        birth_date=_choice(BirthDate, "--birth-date", wanted.birth_date),
-        documents=_choice(Documents, "--documents", wanted.documents),
-        uncleared=_choice(Uncleared, "--pixels", wanted.pixels),
-    )
-    rules = [rule for path in wanted.pixel_rules for rule in read_scripts(path)]
-    return Deidentifier(
-        key_file,
+    recipe = Recipe(
         profile=wanted.profile,
         options=wanted.options,
-        config=wanted.config,
-        policies=policies,
+        birth_date=wanted.birth_date,
+        documents=wanted.documents,
+        pixels=wanted.pixels,
         pattern=wanted.pattern,
-        window=DEFAULT_WINDOW._replace(least=7, step=7) if wanted.weeks else DEFAULT_WINDOW,
-        judge=Pixels(rules, faces=wanted.faces, trust_burned_in=wanted.trust_burned_in, ocr=wanted.ocr),
+        weeks=wanted.weeks,
+        faces=wanted.faces,
+        trust_burned_in=wanted.trust_burned_in,
+        ocr=wanted.ocr,
+        rules=load_rules(wanted.config) if wanted.config else {},
+    )
+    return recipe.deidentifier(
+        Key.read(key_file),
+        regions=[rule for path in wanted.pixel_rules for rule in read_scripts(path)],
         vault=(wanted.vault, wanted.vault_key) if wanted.vault and wanted.vault_key else None,
     )
-
-
-def _choice(choices: type[Choice], option: str, told: str) -> Choice:
-    try:
-        return choices(told)
-    except ValueError:
-        hint = "one of " + ", ".join(choices)
-        raise BadRequest(f"{option} has no choice {told!r}", hint=hint) from None
 
 
 def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Path, *, quiet: bool) -> Run:

@@ -6,7 +6,19 @@ and folders. Not here: cohorts of an archive.
 
 from isocenter.deid.deidentifier import Deidentifier
 from isocenter.deid.key import Key
+from isocenter.deid.key_ring import KeyRing
 from isocenter.deid.policies import BirthDate, Documents, Policies, Uncleared
 from isocenter.deid.profile import Option
+from isocenter.deid.recipe import Recipe
 
-__all__ = ["BirthDate", "Deidentifier", "Documents", "Key", "Option", "Policies", "Uncleared"]
+__all__ = [
+    "BirthDate",
+    "Deidentifier",
+    "Documents",
+    "Key",
+    "KeyRing",
+    "Option",
+    "Policies",
+    "Recipe",
+    "Uncleared",
+]

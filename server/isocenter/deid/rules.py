@@ -78,19 +78,23 @@ class RuleFile:
 
 
 def read_rules(path: Path) -> RuleFile:
-    """Read a file of rules.
+    """Read a file of rules. Raises as `load_rules`, and BadRequest that names the rule not understood."""
+    return parse_rules(load_rules(path))
+
+
+def load_rules(path: Path) -> dict[str, Any]:
+    """What a file of rules says, not yet checked.
 
     Raises:
         NotFound: there is none.
-        BadRequest: it cannot be understood; the message names the rule.
+        BadRequest: it is no TOML.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"There is no profile file {path}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadRequest(f"{path} cannot be read as TOML", hint=str(error)) from None
-    return parse_rules(told)
 
 
 def parse_rules(told: dict[str, Any]) -> RuleFile:
