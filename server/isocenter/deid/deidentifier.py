@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
@@ -152,6 +153,17 @@ class Deidentifier:
     def file(self, source: Path | str, target: Path | str) -> FileOutcome:
         """De-identify a file; one that is at `target` is replaced, once the new one is whole."""
         return self._files.run(Path(source), lambda _result: Path(target), replace=True)
+
+    def stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+        """De-identify an open file, of which nothing needs to be on a disk: one stored object on the fly.
+
+        The bytes are those that `file` writes. What is quarantined leaves `sink` empty.
+
+        Args:
+            source: can be sought in; read from its first byte, left open.
+            sink: empty, can be sought in and read (`tempfile.SpooledTemporaryFile`); left open, at its end.
+        """
+        return self._files.stream(source, sink)
 
     def folder(
         self,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydicom.dataset import Dataset
 
@@ -23,7 +23,7 @@ from isocenter.deid.engine import Engine
 from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding, Outcome
-from isocenter.deid.part10 import Part10, opened, write
+from isocenter.deid.part10 import Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Uncleared
 from isocenter.deid.regions import Mask
@@ -107,10 +107,27 @@ class Files:
             place: where the result goes, which it is given; None writes nothing (a rehearsal).
             replace: whether a file that is there may be replaced; else another result is quarantined.
         """
+        return self._told(source, lambda: self._run(source, place, replace=replace))
+
+    def stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+        """De-identify an open file into another one, which is empty where there is no result.
+
+        Args:
+            source: can be sought in; read from its first byte, left open.
+            sink: empty, can be sought in and read; left open, at its end.
+        """
+        done = self._told(source, lambda: self._stream(source, sink))
+        if done.end is not End.OUT:
+            sink.seek(0)
+            sink.truncate()
+        return done
+
+    def _told(self, source: Path | BinaryIO, work: Callable[[], FileOutcome]) -> FileOutcome:
+        """What became of a file, whatever it makes a parser do."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of values, which pydicom would print
             try:
-                return self._run(source, place, replace=replace)
+                return work()
             except UnreadableHeader as error:
                 return _not_dicom(source, error)
             except Unreadable as error:
@@ -126,33 +143,54 @@ class Files:
 
     def _run(self, source: Path, place: Place | None, *, replace: bool) -> FileOutcome:
         with opened(source) as file:
-            if str(file.dataset.get("SOPClassUID", "")) == "" and 0x00041220 in file.dataset:
-                return FileOutcome(End.SKIPPED, "a DICOMDIR, which is made anew")
-            outcome = self.engine.apply(file.dataset)
-            if outcome.dataset is None:
-                return FileOutcome(End.QUARANTINED, outcome.quarantined, findings=outcome.findings)
-            done = FileOutcome(End.OUT, findings=outcome.findings, changes=outcome.changes)
-            pictured = file.pixels is not None
-            hidden = _hidden(file)
-            done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
-            done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
-            if done.reason:
-                done.end = End.QUARANTINED
+            done, result = self._made(file)
+            if result is None:
                 return done
-            if mask is not None:
-                file.masked = black_out(file.stream, file.header, mask)
-                describe_result(outcome.dataset, file.masked)
-                done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
-            done.sop_instance = str(outcome.dataset.SOPInstanceUID)
             if place is not None:
-                done.target = place(outcome.dataset)
+                done.target = place(result)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
-                if self.vault is not None:
-                    self.vault.put(Entry.of(file.dataset, outcome.dataset))
-                self._write(done, source, file, outcome.dataset, replace=replace)
+                self._remember(file, result)
+                self._write(done, source, file, result, replace=replace)
             elif self.verifier is not None or self.looks:
-                self._rehearse(done, source, file, outcome.dataset)
+                self._rehearse(done, source, file, result)
             return done
+
+    def _stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+        with opened(source) as file:
+            done, result = self._made(file)
+            if result is not None:
+                self._remember(file, result)
+                write(sink, file, result)
+                sink.flush()
+                self._examine(done, source, sink)
+                sink.seek(0, os.SEEK_END)
+            return done
+
+    def _made(self, file: Part10) -> tuple[FileOutcome, Dataset | None]:
+        """The result with its pixels settled; None where there is none."""
+        if str(file.dataset.get("SOPClassUID", "")) == "" and 0x00041220 in file.dataset:
+            return FileOutcome(End.SKIPPED, "a DICOMDIR, which is made anew"), None
+        outcome = self.engine.apply(file.dataset)
+        if outcome.dataset is None:
+            return FileOutcome(End.QUARANTINED, outcome.quarantined, findings=outcome.findings), None
+        done = FileOutcome(End.OUT, findings=outcome.findings, changes=outcome.changes)
+        pictured = file.pixels is not None
+        hidden = _hidden(file)
+        done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
+        done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
+        if done.reason:
+            done.end = End.QUARANTINED
+            return done, None
+        if mask is not None:
+            file.masked = black_out(file.stream, file.header, mask)
+            describe_result(outcome.dataset, file.masked)
+            done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
+        done.sop_instance = str(outcome.dataset.SOPInstanceUID)
+        return done, outcome.dataset
+
+    def _remember(self, file: Part10, result: Dataset) -> None:
+        if self.vault is not None:
+            self.vault.put(Entry.of(file.dataset, result))
 
     def _write(
         self, done: FileOutcome, source: Path, file: Part10, result: Dataset, *, replace: bool
@@ -187,7 +225,7 @@ class Files:
         """Whether results are looked at before they leave."""
         return isinstance(self.judge, Pixels) and self.judge.ocr
 
-    def _examine(self, done: FileOutcome, source: Path, result: Path) -> None:
+    def _examine(self, done: FileOutcome, source: Path | BinaryIO, result: Path | BinaryIO) -> None:
         if self.looks and done.cleared:
             _require_no_text(result)
         if self.verifier is not None:
@@ -195,9 +233,9 @@ class Files:
             done.findings.extend(done.examined.findings)
 
 
-def _require_no_text(path: Path) -> None:
+def _require_no_text(result: Path | BinaryIO) -> None:
     """Raises CannotMask where OCR sees text in a result, or cannot look."""
-    with path.open("rb") as file:
+    with reading(result) as file:
         header = read_header(file)
         if header.pixel_data is None:
             return
@@ -263,9 +301,9 @@ def _hidden(file: Part10) -> str:
     return "its Pixel Data are longer than the image" if pixels.length > (bits + 7) // 8 + 1 else ""
 
 
-def _not_dicom(source: Path, error: UnreadableHeader) -> FileOutcome:
+def _not_dicom(source: Path | BinaryIO, error: UnreadableHeader) -> FileOutcome:
     """Skipped if it is no DICOM at all; what says it is and cannot be read is kept back."""
-    with source.open("rb") as file:
+    with reading(source) as file:
         head = file.read(132)
     if head[128:] == b"DICM":
         return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.message}")

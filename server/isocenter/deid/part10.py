@@ -87,7 +87,18 @@ class Part10:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Part10]:
+def reading(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """A file from its first byte on; one that was open stays open."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        source.seek(0)
+        yield source
+
+
+@contextmanager
+def opened(source: Path | BinaryIO) -> Iterator[Part10]:
     """Read a file.
 
     Raises:
@@ -95,7 +106,7 @@ def opened(path: Path) -> Iterator[Part10]:
         Unreadable: it is, and cannot be read as a whole.
     """
     with ExitStack() as stack:
-        stream: BinaryIO = stack.enter_context(path.open("rb"))
+        stream: BinaryIO = stack.enter_context(reading(source))
         header = read_header(stream)
         _require_whole(header)
         offset = header.data_set_offset

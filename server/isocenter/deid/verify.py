@@ -9,16 +9,18 @@ UIDs, ages and dates that are left, and measures by how many days the dates move
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from isocenter.deid.identifiers import DEFAULT_WINDOW, Window
 from isocenter.deid.outcome import Finding
+from isocenter.deid.part10 import reading
 from isocenter.deid.profile import Option, Profile
 from isocenter.deid.rules import RuleAction
 from isocenter.deid.suspects import (
@@ -48,7 +50,7 @@ _NOBODY = frozenset(
 _PATIENT = 0x0010
 _MAKERS = frozenset({(0x00080070,), (0x00081090,), (0x00181020,)})
 
-Source = bytes | Path
+Source = bytes | Path | BinaryIO
 Path_ = tuple[int, ...]
 
 
@@ -85,7 +87,7 @@ class Read:
     """One object as this reader sees it.
 
     Args:
-        source: a Part 10 file, as bytes or by its path.
+        source: a Part 10 file, as bytes, open, or by its path.
 
     Raises:
         UnreadableHeader: it is no DICOM file.
@@ -154,7 +156,7 @@ class Verifier:
         """What a person should look at in the result; of kind `residual` what must not leave.
 
         Args:
-            before: the original, as bytes or by its path.
+            before: the original, as bytes, open, or by its path.
             after: the result.
 
         Raises:
@@ -288,10 +290,13 @@ def _after_fragments(data: bytes | mmap.mmap, offset: int) -> int:
     return offset + 8
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    if not path.stat().st_size:
-        raise UnreadableHeader("The file is empty")
-    with path.open("rb") as file:
+def _mapped(source: Path | BinaryIO) -> mmap.mmap | bytes:
+    """The bytes of a file; one that is in memory has no name there (a spooled one: not yet)."""
+    with reading(source) as file:
+        if getattr(file, "name", None) is None:
+            return file.read()
+        if not os.fstat(file.fileno()).st_size:
+            raise UnreadableHeader("The file is empty")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
