@@ -26,6 +26,7 @@ class Wanted:
     options: tuple[str, ...]
     config: Path | None
     pixels: str
+    residual: str
     faces: bool
     pixel_rules: tuple[Path, ...]
     trust_burned_in: bool
@@ -95,6 +96,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         birth_date=wanted.birth_date,
         documents=wanted.documents,
         pixels=wanted.pixels,
+        residual=wanted.residual,
         pattern=wanted.pattern,
         weeks=wanted.weeks,
         faces=wanted.faces,
@@ -145,7 +147,7 @@ def _print(done: Run, wanted: Wanted) -> None:
         words = f"{done.uncleared} left with pixels that nobody cleared: Patient Identity Removed is NO there"
         output.out.print(words, style="yellow", highlight=False)
     if done.residual:
-        words = "Values of the originals are in results (finding residual): look at them before they leave"
+        words = f"{done.residual} left with values of the originals (finding residual): look at them first"
         output.out.print(words, style="yellow", highlight=False)
     rows = [
         (end, times, reason)

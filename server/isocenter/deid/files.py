@@ -25,13 +25,13 @@ from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding, Outcome
 from isocenter.deid.part10 import Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels, keeps_overlay
-from isocenter.deid.policies import Documents, Uncleared
+from isocenter.deid.policies import Documents, Residual, Uncleared
 from isocenter.deid.regions import Mask
 from isocenter.deid.risk import Judge
 from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.vault import Entry, Vault
-from isocenter.deid.verify import Examined, Verifier
+from isocenter.deid.verify import RESIDUAL, Examined, Verifier
 from isocenter.dicom import uids
 from isocenter.dicom.header import UnreadableHeader, read_header
 from isocenter.errors import IsocenterError
@@ -149,7 +149,6 @@ class Files:
             if place is not None:
                 done.target = place(result)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
-                self._remember(file, result)
                 self._write(done, source, file, result, replace=replace)
             elif self.verifier is not None or self.looks:
                 self._rehearse(done, source, file, result)
@@ -159,10 +158,11 @@ class Files:
         with opened(source) as file:
             done, result = self._made(file)
             if result is not None:
-                self._remember(file, result)
                 write(sink, file, result)
                 sink.flush()
                 self._examine(done, source, sink)
+                if done.end is End.OUT:
+                    self._remember(file, result)
                 sink.seek(0, os.SEEK_END)
             return done
 
@@ -203,6 +203,9 @@ class Files:
             with part.open("xb") as stream:
                 write(stream, file, result)
             self._examine(done, source, part)
+            if done.end is not End.OUT:
+                return
+            self._remember(file, result)
             if replace:
                 os.replace(part, done.target)
             elif not _take(part, done.target):
@@ -231,6 +234,10 @@ class Files:
         if self.verifier is not None:
             done.examined = self.verifier.examine(source, result)
             done.findings.extend(done.examined.findings)
+            residual = any(finding.kind == RESIDUAL for finding in done.examined.findings)
+            if residual and self.engine.policies.residual is Residual.QUARANTINE:
+                done.end, done.target, done.examined = End.QUARANTINED, None, None
+                done.reason = "the second reader found a value of the original in the result"
 
 
 def _require_no_text(result: Path | BinaryIO) -> None:

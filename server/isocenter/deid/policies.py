@@ -39,6 +39,15 @@ class Uncleared(StrEnum):
     """It leaves, and says of itself that Patient Identity Removed is NO: somebody has looked at it."""
 
 
+class Residual(StrEnum):
+    """What becomes of a result in which the second reader found a value of its original."""
+
+    QUARANTINE = "quarantine"
+    """It does not leave."""
+    KEEP = "keep"
+    """It leaves, with a finding: somebody looks at it before it goes on."""
+
+
 @dataclass(frozen=True)
 class Policies:
     """Choices beside the profile.
@@ -47,6 +56,7 @@ class Policies:
         birth_date: what becomes of it.
         documents: what becomes of encapsulated documents.
         uncleared: what becomes of objects whose pixels are not cleared.
+        residual: what becomes of results in which a value of the original was found.
         trial: keyword to value of Clinical Trial attributes to write (PS3.3 C.7.1.3, C.7.2.3, C.7.3.2);
             `{patient}` in a value stands for the new patient ID.
         method: a line for De-identification Method, besides ours.
@@ -58,6 +68,7 @@ class Policies:
     birth_date: BirthDate = BirthDate.EMPTY
     documents: Documents = Documents.REFUSE
     uncleared: Uncleared = Uncleared.QUARANTINE
+    residual: Residual = Residual.QUARANTINE
     trial: tuple[tuple[str, str], ...] = ()
     method: str = ""
 

@@ -15,7 +15,7 @@ from isocenter.deid.deidentifier import PROFILES, Deidentifier
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Window
 from isocenter.deid.key import Key
 from isocenter.deid.pixels import Pixels
-from isocenter.deid.policies import BirthDate, Documents, Policies, Uncleared
+from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Uncleared
 from isocenter.deid.regions import RegionRule, parse_regions
 from isocenter.deid.rules import RuleFile, parse_rules
 from isocenter.errors import BadRequest
@@ -37,6 +37,7 @@ class Recipe:
         birth_date: `empty`, `year` or `shift`.
         documents: of encapsulated documents: `refuse`, `drop` or `keep`.
         pixels: what becomes of risky ones that nobody cleared: `quarantine` or `keep`.
+        residual: of results in which the second reader found a value of the original: `quarantine` or `keep`.
         trial: Clinical Trial attributes to write, by keyword.
         pattern: of patient pseudonyms.
         weeks: move dates by whole weeks.
@@ -56,6 +57,7 @@ class Recipe:
     birth_date: str = BirthDate.EMPTY.value
     documents: str = Documents.REFUSE.value
     pixels: str = Uncleared.QUARANTINE.value
+    residual: str = Residual.QUARANTINE.value
     trial: Mapping[str, str] = field(default_factory=dict)
     pattern: str = DEFAULT_PATTERN
     weeks: bool = False
@@ -92,6 +94,7 @@ class Recipe:
             birth_date=_choice(BirthDate, "birth_date", self.birth_date),
             documents=_choice(Documents, "documents", self.documents),
             uncleared=_choice(Uncleared, "pixels", self.pixels),
+            residual=_choice(Residual, "residual", self.residual),
             trial=tuple(self.trial.items()),
         )
 

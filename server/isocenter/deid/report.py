@@ -121,10 +121,11 @@ class Report:
             self.findings[finding] += 1
             self._example(finding, uid)
 
-    def leave(self, end: str, reason: str) -> None:
+    def leave(self, end: str, reason: str, findings: Iterable[Finding] = ()) -> None:
         """Count a file that did not come out: `quarantined` or `skipped`, and why (no name, no value)."""
         self.counts[end] += 1
         self.reasons[end][reason] += 1
+        self.findings.update(set(findings))
 
     def merge(self, other: Report) -> None:
         """Add what another report has counted.

@@ -39,7 +39,8 @@ class Run:
 
     Attributes:
         files: found in the source.
-        out: results, of which `uncleared` do not say that Patient Identity Removed is YES.
+        out: results, of which `uncleared` do not say that Patient Identity Removed is YES, and in `residual`
+            of which the second reader found a value of the original (only by policy do these leave).
         quarantined: kept back.
         skipped: no objects.
         reasons: how often which reason, by `quarantined` and `skipped`.
@@ -54,6 +55,7 @@ class Run:
     quarantined: int = 0
     skipped: int = 0
     uncleared: int = 0
+    residual: int = 0
     changed: int = 0
     reasons: dict[str, Counter[str]] = field(
         default_factory=lambda: {End.QUARANTINED.value: Counter(), End.SKIPPED.value: Counter()}
@@ -80,6 +82,7 @@ class Run:
             "quarantined": self.quarantined,
             "skipped": self.skipped,
             "uncleared": self.uncleared,
+            "residual": self.residual,
             "changed_elements": self.changed,
             "reasons": {end: dict(reasons.most_common()) for end, reasons in self.reasons.items()},
             "findings": findings,
@@ -94,6 +97,7 @@ class Run:
         if done.end is End.OUT:
             self.out += 1
             self.uncleared += not done.cleared
+            self.residual += any(finding.kind == RESIDUAL for finding in done.outcome.findings)
         else:
             self.reasons[done.end.value][done.reason] += 1
             self.quarantined += done.end is End.QUARANTINED
@@ -105,14 +109,9 @@ class Run:
         if self.report is None:
             return
         if done.end is not End.OUT:
-            self.report.leave(done.end.value, done.reason)
+            self.report.leave(done.end.value, done.reason, done.outcome.findings)
         else:
             self.report.add(done.outcome, done.examined, cleared=done.cleared, uid=done.sop_instance)
-
-    @property
-    def residual(self) -> int:
-        """How often the second reader found a value of an original in a result."""
-        return sum(times for (kind, _, _), times in self.findings.items() if kind == RESIDUAL)
 
 
 def run(
@@ -253,6 +252,7 @@ def _settings(setup: Setup) -> dict[str, Any]:
             "birth_date": setup.policies.birth_date,
             "documents": setup.policies.documents,
             "uncleared": setup.policies.uncleared,
+            "residual": setup.policies.residual,
         },
         "pattern": setup.pattern,
         "offset_days": list(setup.window),

@@ -225,11 +225,18 @@ class Verifier:
         for word, about in sorted(self._words(source).items()):
             at = _find(looked, word, 0)
             while at >= 0:
-                if not _is_chance(result, at, word, about):
+                if not self._is_kept(result, at) and not _is_chance(result, at, word, about):
                     yield _told(result, at, "holds a value of the original that identifies")
                 at = _find(looked, word, at + len(word))
             if _find(behind, word, 0) >= 0:
                 yield Finding(RESIDUAL, (), "a value of the original lies after Pixel Data")
+
+    def _is_kept(self, result: Read, offset: int) -> bool:
+        """Whether a rule keeps the element in which it is."""
+        leaf = _at(result, offset)
+        rules = self.profile.rules if leaf else ()
+        last = next((rule for rule in reversed(rules) if leaf and rule.fits(leaf.path, "")), None)
+        return last is not None and last.action is RuleAction.KEEP
 
     def _words(self, source: Read) -> dict[bytes, str]:
         """What identifies in the original, in small letters: of the `patient`, of `others`, of a `place`."""

@@ -13,7 +13,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from isocenter.deid import Deidentifier, Documents, Key, Policies, Uncleared
+from isocenter.deid import Deidentifier, Documents, Key, Policies, Residual, Uncleared
 from isocenter.deid.files import End
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.rules import Rule, RuleAction
@@ -252,3 +252,31 @@ def test_a_rule_that_keeps_who_the_patient_is_takes_the_promise_away(tmp_path: P
     assert (after.PatientID, after.PatientIdentityRemoved) == (ct().PatientID, "NO")
     assert not done.cleared
     assert "identity-kept" in {finding.kind for finding in done.findings}
+
+
+def leaking() -> Dataset:
+    """A CT in which the name of the patient lies where no text belongs."""
+    dataset = ct()
+    dataset.add(DataElement(0x00281201, "OW", b"..CompressedSamples."))
+    return dataset
+
+
+def test_a_result_that_holds_a_value_of_the_original_is_quarantined(tmp_path: Path) -> None:
+    path = saved(leaking(), tmp_path / "in.dcm")
+    done = deidentifier().file(path, tmp_path / "out.dcm")
+    assert (done.end, done.target) == (End.QUARANTINED, None)
+    assert "value of the original" in done.reason
+    assert "residual" in {finding.kind for finding in done.findings}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in.dcm"]
+
+
+def test_a_residual_value_leaves_only_by_policy_and_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    saved(leaking(), tmp_path / "in" / "a.dcm")
+    keeping = deidentifier(policies=Policies(residual=Residual.KEEP))
+    kept = keeping.folder(tmp_path / "in", tmp_path / "kept")
+    assert (kept.out, kept.residual) == (1, 1)
+    done = deidentifier().folder(tmp_path / "in", tmp_path / "out")
+    assert (done.out, done.quarantined, done.residual) == (0, 1, 0)
+    assert done.report is not None
+    assert "residual" in {finding["kind"] for finding in done.report.to_json()["findings"]}

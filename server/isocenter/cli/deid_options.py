@@ -1,0 +1,69 @@
+"""The options of `isocenter deid`, as Typer reads them. What they do is in `deid`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Source = Annotated[Path | None, typer.Argument(metavar="IN", help="A folder, or one file.")]
+Target = Annotated[Path | None, typer.Argument(metavar="OUT", help="Where results go; a file if IN is one.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="The project's key.", envvar="ISOCENTER_DEID_KEY_FILE")
+]
+NewKey = Annotated[
+    Path | None, typer.Option("--new-key", help="Make this key file, and use it if IN and OUT are given.")
+]
+ProfileName = Annotated[str, typer.Option("--profile", help="basic: PS3.15 E.2.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="Such as modified-dates or clean-descriptors; repeat for more."),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Rules and options on top of the profile, a TOML file.")
+]
+PixelsOption = Annotated[
+    str, typer.Option("--pixels", help="Risky pixels: quarantine, or keep (you have looked at them).")
+]
+ResidualOption = Annotated[
+    str,
+    typer.Option(
+        "--residual", help="Where a value of the original is found in the result: quarantine or keep."
+    ),
+]
+Faces = Annotated[
+    bool, typer.Option("--faces", help="Quarantine CT, MR and PET of the head, which show a face.")
+]
+PixelRules = Annotated[
+    list[Path] | None,
+    typer.Option("--pixel-rules", help="Where text lies: TOML, CTP script or deid recipe; may repeat."),
+]
+TrustBurnedIn = Annotated[bool, typer.Option("--trust-burned-in", help="Believe Burned In Annotation NO.")]
+Ocr = Annotated[
+    bool,
+    typer.Option("--ocr", help="Quarantine where Tesseract, if installed, sees text in what is cleared."),
+]
+VaultFile = Annotated[
+    Path | None, typer.Option("--vault", help="Keep who is who in this file, sealed for --vault-key.")
+]
+VaultKey = Annotated[
+    Path | None, typer.Option("--vault-key", help="Public key of whoever may read it (deid-vault new-keys).")
+]
+DocumentsOption = Annotated[
+    str, typer.Option("--documents", help="Encapsulated documents: refuse, drop or keep.")
+]
+BirthDateOption = Annotated[str, typer.Option("--birth-date", help="empty, year or shift.")]
+Pattern = Annotated[str, typer.Option("--pattern", help='Of patient IDs, such as "SITE1-{id:10}".')]
+Weeks = Annotated[bool, typer.Option("--weeks", help="Dates move by whole weeks: days of the week stay.")]
+Quarantine = Annotated[
+    Path | None, typer.Option("--quarantine", help="Where the list of what stays behind goes.")
+]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", help="Write the signed report: .json, or .html to read.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write no results.")]
+Dicomdir = Annotated[bool, typer.Option("--dicomdir/--no-dicomdir", help="Make a DICOMDIR.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; one a core for many files.")
+]
