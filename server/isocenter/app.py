@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
 
 if TYPE_CHECKING:
     from isocenter.archive import Archive
+    from isocenter.dicom.transform import Transform
 
 _WARM_UP_AFTER = 5.0
 
@@ -88,10 +90,18 @@ def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: byt
 
 def register() -> None:
     """Make every kind of job known in this process; all processes of a server run it."""
-    from isocenter.jobs import compacting, kinds, verifying, zipping
+    from isocenter.jobs import compacting, kinds, transforms, verifying, zipping
 
     for kind in (verifying.VERIFY, zipping.ARCHIVE, compacting.COMPACT):
         kinds.register(kind)
+    transforms.register("deidentify", _deidentification)
+
+
+def _deidentification(recipe: dict[str, Any], data: Path) -> Transform:
+    """What de-identifies in an export; loaded where one asks for it."""
+    from isocenter.deid.transform import Deidentification
+
+    return Deidentification.of(recipe, data)
 
 
 def in_job_process() -> None:

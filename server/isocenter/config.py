@@ -215,6 +215,14 @@ class JobsSettings(_Part):
     )
 
 
+class DeidSettings(_Part):
+    """De-identification of what is stored."""
+
+    review: bool = Field(
+        False, description="hold results until a curator of their dataset has accepted them; for everybody"
+    )
+
+
 class QuerySettings(_Part):
     """Limits of research queries."""
 
@@ -243,6 +251,7 @@ class Settings(BaseSettings):
     cache: CacheSettings = CacheSettings()
     query: QuerySettings = QuerySettings()
     jobs: JobsSettings = JobsSettings()
+    deid: DeidSettings = DeidSettings()
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict, description="datasets besides `main`")
     peers: dict[str, PeerSettings] = Field(default_factory=dict, description="remote nodes by AE title")
     jupyterhub: JupyterHubSettings | None = None

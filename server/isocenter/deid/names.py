@@ -21,10 +21,10 @@ def placed(folder: Path) -> Callable[[Dataset], Path]:
     """Gives a result its place below a folder; the same result always the same."""
 
     def place(result: Dataset) -> Path:
-        parent = folder.joinpath(*(_name(str(result.get(level, ""))) for level in _LEVELS))
+        parent = folder.joinpath(*(name_of(str(result.get(level, ""))) for level in _LEVELS))
         uid = str(result.SOPInstanceUID)
         for attempt in count():
-            path = parent / _name(f"{uid}/{attempt}" if attempt else uid)
+            path = parent / name_of(f"{uid}/{attempt}" if attempt else uid)
             if not path.exists() or _uid_of(path) == uid:
                 return path
         raise AssertionError("a count ends")
@@ -32,7 +32,8 @@ def placed(folder: Path) -> Callable[[Dataset], Path]:
     return place
 
 
-def _name(uid: str) -> str:
+def name_of(uid: str) -> str:
+    """The eight letters and digits that a UID gets; another UID may get them too, seldom."""
     number = int.from_bytes(sha256(uid.encode()).digest()[:5], "big")
     return "".join(_LETTERS[number >> 5 * place & 31] for place in range(8))
 

@@ -1,7 +1,8 @@
 """The job `archive`: stored objects as one zip to be downloaded, as they are stored.
 
 What to put in is told by UIDs of any level, by a predicate, or by the members of a frozen cohort. Stored, not
-deflated: pixels hardly deflate. Not here: zips that are made while they are sent (DICOMweb).
+deflated: pixels hardly deflate. Not here: zips that are made while they are sent (DICOMweb), objects that are
+changed on their way in (`transforms`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from isocenter.index.records import StoredInstance
 from isocenter.jobs.job import Outcome
 from isocenter.jobs.kinds import Kind
 from isocenter.jobs.run import Run
+from isocenter.jobs.transforms import Transformed, transform_of
 
 _AT_ONCE = 500
 _PIECE = 1024 * 1024
@@ -47,9 +49,9 @@ def _archive(run: Run) -> Outcome:
     total = sum(one.size for one in found)
     target = run.folder / _FILE
     part = target.with_suffix(".part")
-    _Zip(run, dataset, part, total).write(found)
+    result = _Zip(run, dataset, part, total).write(found)
     part.replace(target)
-    result: dict[str, Any] = {"instances": len(found), "size": total, "missing": len(missing)}
+    result["missing"] = len(missing)
     if missing:
         result["first_missing"] = missing[:_TOLD]
     return Outcome(result, _FILE, "application/zip")
@@ -109,10 +111,12 @@ class _Zip:
         media = bool(run.parameters.get("media"))
         self._names = FileNames(short=media)
         self._directory = Directory() if media else None
+        transform = transform_of(run)
+        self._transformed = Transformed(transform, run.folder) if transform else None
         self._done = 0
 
-    def write(self, instances: list[StoredInstance]) -> None:
-        """Write them all, durably."""
+    def write(self, instances: list[StoredInstance]) -> dict[str, Any]:
+        """Write them all, durably; how many, and what was kept back."""
         with self._path.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
                 for number, instance in enumerate(instances, 1):
@@ -120,10 +124,20 @@ class _Zip:
                     self._run.tell(f"{number} of {len(instances)} files", self._done, self._total)
                 if self._directory is not None:
                     archive.writestr(_info(FILE_NAME, time.time()), self._directory.to_bytes())
+                if self._transformed is not None:
+                    self._transformed.finish(archive)
             file.flush()
             os.fsync(file.fileno())
+        if self._transformed is not None:
+            return self._transformed.result()
+        return {"instances": len(instances), "size": self._total}
 
     def _add(self, archive: zipfile.ZipFile, instance: StoredInstance) -> None:
+        if self._transformed is not None:
+            with self._dataset.open(instance) as source:
+                self._transformed.add(archive, source, self._directory)
+            self._done += instance.size
+            return
         path = self._names.of(instance)
         info = _info("/".join(path), instance.received / 1e6)
         info.file_size = instance.size
@@ -153,5 +167,13 @@ ARCHIVE = Kind(
     "archive",
     "Objects of studies, series, instances or a cohort as one zip",
     _archive,
-    {"uids": list, "where": dict, "cohort": str, "members": str, "media": bool, "filename": str},
+    {
+        "uids": list,
+        "where": dict,
+        "cohort": str,
+        "members": str,
+        "media": bool,
+        "filename": str,
+        "deidentify": dict,
+    },
 )

@@ -23,6 +23,7 @@ from isocenter.jobs.kinds import KINDS, Kind, kind_of
 from isocenter.jobs.queue import Jobs, now
 from isocenter.jobs.run import folder_of
 from isocenter.rest.handler import ApiHandler
+from isocenter.rest.recipes import recipe_of
 from isocenter.security import Action
 
 _LONGEST = 30
@@ -96,6 +97,8 @@ class JobHandler(ApiHandler):
             made["where"] = to_json(from_json(told["where"]))
         if "uids" in told:
             made["uids"] = _uids(told["uids"])
+        if "deidentify" in told:
+            made["deidentify"] = recipe_of(self, dataset, told["deidentify"]).to_json()
         return made
 
     def tell(self, job: Job, *, status: int = 200) -> None:
@@ -237,7 +240,8 @@ class CreateArchive(JobHandler):
         """Start it; `{"ID", "Path", "Type"}` of the job, as Orthanc answers to `"Asynchronous": true`.
 
         `{"Resources", "Cohort", "Where", "Dataset", "Media", "Filename", "Priority", "Asynchronous",
-        "Synchronous"}`: UIDs of any level, or a cohort, or a condition; `Media` with a DICOMDIR.
+        "Synchronous", "Deidentify"}`: UIDs of any level, or a cohort, or a condition; `Media` with a
+        DICOMDIR; `Deidentify`, a recipe, lets only de-identified files in.
         """
         asked = self.fields(
             Resources=list,
@@ -249,13 +253,14 @@ class CreateArchive(JobHandler):
             Priority=int,
             Asynchronous=bool,
             Synchronous=bool,
+            Deidentify=dict,
         )
         if asked["Asynchronous"] is False or asked["Synchronous"]:
             raise BadRequest(
                 "A zip is made by a job here", hint='"Asynchronous": true, or the zip of WADO-RS'
             )
         told = {"uids": asked["Resources"], "cohort": asked["Cohort"], "where": asked["Where"]}
-        told |= {"media": asked["Media"], "filename": asked["Filename"]}
+        told |= {"media": asked["Media"], "filename": asked["Filename"], "deidentify": asked["Deidentify"]}
         given = {name: value for name, value in told.items() if value is not None}
         job = await self.submit(kind_of("archive"), given, asked["Dataset"] or "main", asked["Priority"])
         self.write_json({"ID": job.id, "Path": f"/jobs/{job.id}", "Type": job.kind})
