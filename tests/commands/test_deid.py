@@ -10,10 +10,15 @@ from typing import Any
 
 import pydicom
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydicom.data import get_testdata_file
+from tests.unit.deid.test_encrypted import holder
 
 from isocenter.deid import Key
+from isocenter.deid.encrypted import decrypt_originals
 from isocenter.deid.report import read_report
+from isocenter.deid.signature import check_person
 
 Alone = Callable[..., Any]
 
@@ -66,6 +71,9 @@ def test_one_file(alone: Alone, incoming: Path, tmp_path: Path) -> None:
         (("--new-key", "k", "--option", "clean-descriptor"), "clean-descriptors"),
         (("--new-key", "k", "--pixels", "trust"), "quarantine, keep"),
         (("--new-key", "k", "--pattern", "SITE"), "SITE1-{id:10}"),
+        (("--new-key", "k", "--trial", "ACME"), "Keyword=VALUE"),
+        (("--new-key", "k", "--encrypt-for", "none.pem"), "no file none.pem"),
+        (("--new-key", "k", "--report-title", "Thin CT"), "go with --report"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(
@@ -75,3 +83,31 @@ def test_what_cannot_be_done_says_what_to_do(
     assert told.returncode == 2
     assert words in told.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_originals_are_sealed_the_trial_is_told_and_the_report_is_vouched_for(
+    alone: Alone, incoming: Path, tmp_path: Path
+) -> None:
+    private, certificate = holder()
+    signer = Ed25519PrivateKey.generate()
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    (tmp_path / "me.pem").write_bytes(signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    trial = [f"--trial={one}" for one in ("ClinicalTrialSponsorName=ACME", "ClinicalTrialProtocolID=P=1")]
+    alone(
+        *("deid", incoming, tmp_path / "out", "--new-key", tmp_path / "k", "--workers", "1"),
+        *("--encrypt-for", tmp_path / "cert.pem", *trial, "--trial", "ClinicalTrialSubjectID=S-{patient}"),
+        *(
+            "--report",
+            tmp_path / "r.json",
+            "--report-title",
+            "Thin CT",
+            "--report-signer",
+            tmp_path / "me.pem",
+        ),
+    )
+    result = next(pydicom.dcmread(path) for path in (tmp_path / "out").glob("*/*/*"))
+    assert (result.ClinicalTrialProtocolID, result.ClinicalTrialSubjectID) == ("P=1", f"S-{result.PatientID}")
+    assert decrypt_originals(result, private, certificate).PatientID != result.PatientID
+    report = read_report((tmp_path / "r.json").read_text(), Key.read(tmp_path / "k"))
+    assert (report["title"], report["unlocked"]) == ("Thin CT", False)
+    check_person(report, signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

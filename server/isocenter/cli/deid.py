@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from isocenter.cli import output
 from isocenter.deid import Deidentifier, Key, Recipe
 from isocenter.deid.region_scripts import read_scripts
 from isocenter.deid.rules import load_rules
 from isocenter.deid.run import Run
+from isocenter.deid.signature import Signer, read_signer
 from isocenter.errors import BadRequest
 
 
@@ -37,8 +40,13 @@ class Wanted:
     birth_date: str
     pattern: str
     weeks: bool
+    encrypt_for: tuple[Path, ...]
+    trial: tuple[str, ...]
     quarantine: Path | None
     report: Path | None
+    report_title: str
+    report_unlocked: bool
+    report_signer: Path | None
     dry_run: bool
     dicomdir: bool
     workers: int | None
@@ -58,12 +66,12 @@ def run(wanted: Wanted, *, as_json: bool) -> int:
             return 0
     if wanted.source is None or wanted.target is None:
         raise BadRequest("IN and OUT are missing", hint="isocenter deid IN OUT --key-file FILE")
-    deidentifier = _deidentifier(wanted)
+    deidentifier, signer = _deidentifier(wanted), _signer(wanted)
     if wanted.source.is_file():
         return _file(deidentifier, wanted, wanted.source, wanted.target, as_json=as_json)
     done = _folder(deidentifier, wanted, wanted.source, wanted.target, quiet=as_json)
     if wanted.report is not None:
-        _write_report(wanted.report, done, deidentifier)
+        _write_report(wanted.report, done, deidentifier, signer)
     if as_json:
         output.tell_json(done.to_json())
     else:
@@ -71,11 +79,21 @@ def run(wanted: Wanted, *, as_json: bool) -> int:
     return 1 if done.quarantined or done.residual else 0
 
 
-def _write_report(path: Path, done: Run, deidentifier: Deidentifier) -> None:
+def _signer(wanted: Wanted) -> Signer | None:
+    """The key of whoever vouches for the report; asks for its password if it has one."""
+    told = wanted.report_title or wanted.report_unlocked or wanted.report_signer
+    if told and wanted.report is None:
+        raise BadRequest("--report-title, --report-unlocked and --report-signer go with --report FILE")
+    if wanted.report_signer is None:
+        return None
+    return read_signer(wanted.report_signer, lambda: typer.prompt("Password", hide_input=True, err=True))
+
+
+def _write_report(path: Path, done: Run, deidentifier: Deidentifier, signer: Signer | None) -> None:
     """The signed report: a page if the name ends so, else JSON."""
     if done.report is None:
         return
-    signed = done.report.sign(deidentifier.setup.key)
+    signed = done.report.sign(deidentifier.setup.key, signer)
     html = path.suffix.lower() in (".html", ".htm")
     text = done.report.to_html(signed) if html else json.dumps(signed, indent=1, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
@@ -101,6 +119,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         weeks=wanted.weeks,
         faces=wanted.faces,
         trust_burned_in=wanted.trust_burned_in,
+        trial=_trial(wanted.trial),
         ocr=wanted.ocr,
         rules=load_rules(wanted.config) if wanted.config else {},
     )
@@ -108,7 +127,17 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         Key.read(key_file),
         regions=[rule for path in wanted.pixel_rules for rule in read_scripts(path)],
         vault=(wanted.vault, wanted.vault_key) if wanted.vault and wanted.vault_key else None,
+        encrypt_for=wanted.encrypt_for,
     )
+
+
+def _trial(told: tuple[str, ...]) -> dict[str, str]:
+    """Keywords and values of `Keyword=VALUE`."""
+    pairs = [one.partition("=") for one in told]
+    if wrong := [keyword for keyword, sign, _ in pairs if not (keyword and sign)]:
+        hint = '--trial "ClinicalTrialProtocolID=P-1"'
+        raise BadRequest(f"--trial is Keyword=VALUE, not {wrong[0]!r}", hint=hint)
+    return {keyword: value for keyword, _, value in pairs}
 
 
 def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Path, *, quiet: bool) -> Run:
@@ -121,6 +150,8 @@ def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Pa
             workers=wanted.workers,
             dry_run=wanted.dry_run,
             dicomdir=wanted.dicomdir,
+            title=wanted.report_title,
+            unlocked=wanted.report_unlocked,
             progress=lambda number: bar.advance(task, number),
         )
 

@@ -30,8 +30,13 @@ def deid(
     birth_date: wanted.BirthDateOption = "empty",
     pattern: wanted.Pattern = "{id:12}",
     weeks: wanted.Weeks = False,
+    encrypt_for: wanted.EncryptFor = None,
+    trial: wanted.Trial = None,
     quarantine: wanted.Quarantine = None,
     report: wanted.ReportFile = None,
+    report_title: wanted.ReportTitle = "",
+    report_unlocked: wanted.ReportUnlocked = False,
+    report_signer: wanted.ReportSigner = None,
     dry_run: wanted.DryRun = False,
     dicomdir: wanted.Dicomdir = True,
     workers: wanted.Workers = None,
@@ -42,5 +47,6 @@ def deid(
     from isocenter.cli.deid import Wanted, run
 
     del told["as_json"]
-    told["options"], told["pixel_rules"] = tuple(told.pop("option") or ()), tuple(pixel_rules or ())
+    told["options"] = told.pop("option")
+    told |= {name: tuple(told[name] or ()) for name in ("options", "pixel_rules", "encrypt_for", "trial")}
     raise typer.Exit(run(Wanted(**told), as_json=as_json))

@@ -56,11 +56,33 @@ DocumentsOption = Annotated[
 BirthDateOption = Annotated[str, typer.Option("--birth-date", help="empty, year or shift.")]
 Pattern = Annotated[str, typer.Option("--pattern", help='Of patient IDs, such as "SITE1-{id:10}".')]
 Weeks = Annotated[bool, typer.Option("--weeks", help="Dates move by whole weeks: days of the week stay.")]
+EncryptFor = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--encrypt-for",
+        help="Certificate (PEM, RSA) of who may open the originals, sealed within each result; repeat.",
+    ),
+]
+Trial = Annotated[
+    list[str] | None,
+    typer.Option("--trial", help="Clinical Trial attribute, Keyword=VALUE; {patient} is the new ID; repeat."),
+]
 Quarantine = Annotated[
     Path | None, typer.Option("--quarantine", help="Where the list of what stays behind goes.")
 ]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", help="Write the signed report: .json, or .html to read.")
+]
+ReportTitle = Annotated[str, typer.Option("--report-title", help="Of the report: which cohort or run.")]
+ReportUnlocked = Annotated[
+    bool,
+    typer.Option(
+        "--report-unlocked", help="Show values in which something was found: as confidential as the data."
+    ),
+]
+ReportSigner = Annotated[
+    Path | None,
+    typer.Option("--report-signer", help="Your private key (Ed25519, PEM), to vouch for the report with."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write no results.")]
 Dicomdir = Annotated[bool, typer.Option("--dicomdir/--no-dicomdir", help="Make a DICOMDIR.")]

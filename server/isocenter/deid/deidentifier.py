@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
+from isocenter.deid.encrypted import encrypt_originals, read_certificate
 from isocenter.deid.engine import DEFAULT, Engine
 from isocenter.deid.envelope import read_public
 from isocenter.deid.files import FileOutcome, Files, settle
@@ -53,13 +54,16 @@ class Setup:
     window: Window
     verify: bool = True
     vault: tuple[Path, Path] | None = None
+    certificates: tuple[bytes, ...] = ()
 
     def files(self) -> Files:
         """What does files by it."""
         identifiers = Identifiers(self.key, pattern=self.pattern, window=self.window)
         verifier = Verifier(self.profile, self.window) if self.verify else None
         vault = Vault(self.vault[0], read_public(self.vault[1])) if self.vault else None
-        return Files(Engine(self.profile, identifiers, self.policies), self.judge, verifier, vault)
+        return Files(
+            Engine(self.profile, identifiers, self.policies), self.judge, verifier, vault, self.certificates
+        )
 
 
 class Deidentifier:
@@ -77,6 +81,7 @@ class Deidentifier:
         judge: says whether pixels may leave; by default attributes alone decide, with care.
         verify: let a second reader compare each result with its original; what it finds is in the report.
         vault: a file that gets who is who, and the public key (PEM) of whoever may read it.
+        encrypt_for: certificates (PEM, RSA), whose holders may open what was changed, sealed in results.
 
     Raises:
         BadRequest: something of it is not known or contradicts itself.
@@ -97,6 +102,7 @@ class Deidentifier:
         judge: Judge | None = None,
         verify: bool = True,
         vault: tuple[Path, Path] | None = None,
+        encrypt_for: Iterable[Path | str] = (),
     ) -> None:
         if profile not in PROFILES:
             raise BadRequest(f"There is no profile {profile!r}", hint="there is: " + ", ".join(PROFILES))
@@ -110,7 +116,8 @@ class Deidentifier:
         judge = judge or Pixels()
         if isinstance(judge, Pixels):
             judge = judge.under(asked)
-        self.setup = Setup(key, asked, policies, judge, pattern, window, verify, vault)
+        sealed_for = tuple(read_certificate(Path(path)) for path in encrypt_for)
+        self.setup = Setup(key, asked, policies, judge, pattern, window, verify, vault, sealed_for)
         self._files = self.setup.files()
 
     def __repr__(self) -> str:
@@ -148,6 +155,8 @@ class Deidentifier:
                 reason = "its pixels are not cleared: OCR looks at files only"
             if reason:
                 return replace(outcome, dataset=None, quarantined=reason)
+            if self.setup.certificates:
+                encrypt_originals(dataset, outcome, self.setup.certificates)
         return outcome
 
     def file(self, source: Path | str, target: Path | str) -> FileOutcome:
@@ -175,6 +184,8 @@ class Deidentifier:
         dry_run: bool = False,
         dicomdir: bool = True,
         progress: Callable[[int], None] | None = None,
+        title: str = "",
+        unlocked: bool = False,
     ) -> Run:
         """De-identify all files below a folder.
 
@@ -186,6 +197,8 @@ class Deidentifier:
             dry_run: write nothing.
             dicomdir: make a DICOMDIR of the target.
             progress: told how many files were done since it was told last.
+            title: of the report.
+            unlocked: show values in which something was found in the report.
 
         Raises:
             NotFound: there is no such folder.
@@ -200,4 +213,6 @@ class Deidentifier:
             dry_run=dry_run,
             dicomdir=dicomdir,
             progress=progress,
+            title=title,
+            unlocked=unlocked,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence as Several
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -28,9 +29,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
 
 from isocenter.deid.outcome import Outcome
-from isocenter.errors import BadRequest
+from isocenter.errors import BadRequest, NotFound
 
 _PIXELS = 0x7FE0
+_MAKE = "of a key pair: openssl req -x509 -key private.pem -out certificate.pem -days 3650 -subj /CN=holder"
 
 
 def encrypt_originals(source: Dataset, outcome: Outcome, certificates: Several[bytes]) -> None:
@@ -57,6 +59,35 @@ def encrypt_originals(source: Dataset, outcome: Outcome, certificates: Several[b
     sealed = _enveloped(_encoded(holder, source), certificates)
     item.EncryptedContent = sealed + b"\0" * (len(sealed) % 2)
     outcome.dataset.EncryptedAttributesSequence = Sequence([item])
+
+
+def read_certificate(path: Path) -> bytes:
+    """A certificate (PEM) that originals can be sealed for.
+
+    Raises:
+        NotFound: there is no such file.
+        BadRequest: it holds none, or none of an RSA key of at least 2048 bits.
+    """
+    try:
+        pem = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {path}") from None
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read: {error.strerror}") from None
+    _certificate(pem)
+    return pem
+
+
+def is_sealed_for(sealed: bytes, certificates: Several[bytes]) -> bool:
+    """Whether encrypted content names each of these certificates, by issuer and number."""
+    made = [_certificate(pem) for pem in certificates]
+    return all(one.issuer.public_bytes() + _number(one.serial_number) in sealed for one in made)
+
+
+def _number(serial: int) -> bytes:
+    """A serial number as DER writes it."""
+    data = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+    return bytes((2, len(data))) + data
 
 
 def decrypt_originals(
@@ -123,7 +154,7 @@ def _certificate(pem: bytes) -> x509.Certificate:
     try:
         made = x509.load_pem_x509_certificate(pem)
     except ValueError as error:
-        raise BadRequest("This is no certificate (PEM)", hint=str(error)) from None
+        raise BadRequest("This is no certificate (PEM)", hint=_MAKE) from error
     public = made.public_key()
     if not isinstance(public, RSAPublicKey) or public.key_size < 2048:
         raise BadRequest("Encrypted attributes need a certificate of an RSA key of at least 2048 bits")

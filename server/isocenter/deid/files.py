@@ -6,12 +6,11 @@ that a reader could take for a result: it is made hidden, and given its name onl
 
 from __future__ import annotations
 
-import filecmp
 import os
 import secrets
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from pydicom.dataset import Dataset
 
+from isocenter.deid.encrypted import encrypt_originals
 from isocenter.deid.engine import Engine
 from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
@@ -28,6 +28,7 @@ from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Residual, Uncleared
 from isocenter.deid.regions import Mask
 from isocenter.deid.risk import Judge
+from isocenter.deid.sameness import is_same
 from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.vault import Entry, Vault
@@ -85,6 +86,7 @@ class Files:
         judge: says whether pixels may leave.
         verifier: the second reader, which compares each result with its original; None for none.
         vault: gets who is who, before a result is there; None for none.
+        certificates: for whom what was changed is sealed within the results (PEM); none for none.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Files:
         judge: Judge | None = None,
         verifier: Verifier | None = None,
         vault: Vault | None = None,
+        certificates: Sequence[bytes] = (),
     ) -> None:
+        self.certificates = certificates
         self.verifier = verifier
         self.vault = vault
         self.engine = engine
@@ -186,6 +190,8 @@ class Files:
             describe_result(outcome.dataset, file.masked)
             done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
         done.sop_instance = str(outcome.dataset.SOPInstanceUID)
+        if self.certificates:
+            encrypt_originals(file.dataset, outcome, self.certificates)
         return done, outcome.dataset
 
     def _remember(self, file: Part10, result: Dataset) -> None:
@@ -210,7 +216,7 @@ class Files:
                 os.replace(part, done.target)
             elif not _take(part, done.target):
                 done.written = False
-                if not filecmp.cmp(part, done.target, shallow=False):
+                if not is_same(part, done.target, self.certificates):
                     done.end, done.target = End.QUARANTINED, None
                     done.reason = "another result of the same SOP Instance UID is there already"
         finally:

@@ -124,6 +124,8 @@ def run(
     dry_run: bool = False,
     dicomdir: bool = True,
     progress: Callable[[int], None] | None = None,
+    title: str = "",
+    unlocked: bool = False,
 ) -> Run:
     """See `Deidentifier.folder`."""
     quarantine = quarantine or target.with_name(target.name + "-quarantine")
@@ -132,7 +134,8 @@ def run(
         target.mkdir(parents=True, exist_ok=True)
         quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(target)
-    total = Run(settings=_settings(setup), report=Report(setup.profile, setup.key))
+    report = Report(setup.profile, setup.key, title=title, unlocked=unlocked)
+    total = Run(settings=_settings(setup), report=report)
     paths = list(_found(source))
     seen: set[str] = set()
     with _List(None if dry_run else quarantine / LIST) as left:

@@ -10,14 +10,21 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from isocenter.deid.key import Key
-from isocenter.errors import BadRequest
+from isocenter.errors import BadRequest, NotFound
 
 Signer = Ed25519PrivateKey
 _PURPOSE = "report"
@@ -37,6 +44,33 @@ def sign(report: dict[str, Any], key: Key, signer: Signer | None = None) -> dict
         signatures["ed25519"] = base64.b64encode(signer.sign(content)).decode()
         signatures["public_key"] = public.decode()
     return report | {"digest": hashlib.sha256(content).hexdigest(), "signatures": signatures}
+
+
+def read_signer(path: Path, password: Callable[[], str] | None = None) -> Signer:
+    """A person's private key (Ed25519, PEM), such as `openssl genpkey -algorithm ed25519` makes.
+
+    Args:
+        path: its file.
+        password: asked for one where the key has one.
+
+    Raises:
+        NotFound: there is no such file.
+        BadRequest: it holds no such key, or the password is missing or wrong.
+    """
+    try:
+        data = path.read_bytes()
+        told = password().encode() if password and b"ENCRYPTED" in data else None
+        key = load_pem_private_key(data, told)
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {path}") from None
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        hint = "openssl genpkey -algorithm ed25519 makes one"
+        raise BadRequest(f"{path} holds no private key that opens", hint=hint) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadRequest(f"{path} is no Ed25519 key", hint="openssl genpkey -algorithm ed25519 makes one")
+    return key
 
 
 def check(report: dict[str, Any], key: Key) -> None:

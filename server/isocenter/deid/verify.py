@@ -43,6 +43,7 @@ _FRAGMENT = b"\xfe\xff\x00\xe0"
 _SHORTEST_NAME, _SHORTEST, _SHORT_DIGITS = 3, 4, 6
 _LISTED = (TEXT_VR | {"AS"}) - {"AE"}
 _OURS = frozenset({0x00100010, 0x00100020, 0x00080050, 0x00120062, 0x00120063, 0x00120064, 0x00280303})
+_SEALED = (0x04000500, 0x04000520)
 _LEVELS = {(0x00100020,): "patients", (0x0020000D,): "studies", (0x0020000E,): "series"}
 _NOBODY = frozenset(
     b"anonymized anonymous unknown none null test n/a name first last text enter doctor physician".split()
@@ -337,6 +338,8 @@ def _is_chance(result: Read, offset: int, word: bytes, about: str) -> bool:
     leaf = _at(result, offset)
     if leaf is None:
         return False
+    if leaf.path == _SEALED:
+        return True  # random bytes
     if about == "others" and leaf.vr == "CS":
         return True
     return word.isdigit() and len(word) < _SHORT_DIGITS and leaf.vr not in TEXT_VR

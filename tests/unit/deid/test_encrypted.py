@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from tests.unit.deid.test_structured import IDENTIFIERS
 from tests.unit.deid.test_verify import original, packed
 
+from isocenter.deid import Deidentifier, Key
 from isocenter.deid.encrypted import decrypt_originals, encrypt_originals, restore
 from isocenter.deid.engine import Engine
 from isocenter.deid.profile import Profile
@@ -124,3 +125,40 @@ def test_what_gdcmanon_sealed_is_opened(keys: tuple[bytes, bytes], tmp_path: Pat
     theirs = pydicom.dcmread(tmp_path / "theirs.dcm")
     assert str(theirs.get("PatientName", "")) != "CompressedSamples^CT1"
     assert str(decrypt_originals(theirs, *keys).PatientName) == "CompressedSamples^CT1"
+
+
+def folder_of(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    shutil.copy(str(get_testdata_file("CT_small.dcm")), tmp_path / "in" / "a.dcm")
+    return tmp_path / "in"
+
+
+def written(path: Path, certificate: bytes) -> Path:
+    path.write_bytes(certificate)
+    return path
+
+
+def test_results_hold_what_was_changed_for_its_holder(tmp_path: Path, keys: tuple[bytes, bytes]) -> None:
+    certificate = written(tmp_path / "holder.pem", keys[1])
+    source, target = folder_of(tmp_path) / "a.dcm", tmp_path / "out.dcm"
+    Deidentifier(Key(bytes(32)), encrypt_for=[certificate]).file(source, target)
+    result, before = pydicom.dcmread(target), pydicom.dcmread(source)
+    assert result.PatientName != before.PatientName
+    assert restore(result, decrypt_originals(result, *keys)).PatientName == before.PatientName
+
+
+def test_a_run_that_seals_can_be_repeated_and_not_for_somebody_else(
+    tmp_path: Path, keys: tuple[bytes, bytes]
+) -> None:
+    certificate = written(tmp_path / "holder.pem", keys[1])
+    deid = Deidentifier(Key(bytes(32)), encrypt_for=[certificate])
+    folder = folder_of(tmp_path)
+    assert [deid.folder(folder, tmp_path / "out").out for _ in range(2)] == [1, 1]
+    other = Deidentifier(Key(bytes(32)), encrypt_for=[written(tmp_path / "other.pem", holder()[1])])
+    assert other.folder(folder, tmp_path / "out").quarantined == 1
+
+
+def test_a_bare_public_key_is_refused_and_told_how_to_make_a_certificate(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="no certificate") as told:
+        Deidentifier(Key(bytes(32)), encrypt_for=[written(tmp_path / "k.pem", b"-----BEGIN PUBLIC KEY-----")])
+    assert "openssl req -x509" in str(told.value.hint)

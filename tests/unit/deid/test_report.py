@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+)
 from pydicom.dataset import Dataset
 from tests.unit.deid.test_structured import IDENTIFIERS
 from tests.unit.deid.test_verify import BEFORE, cleaned, original, packed
@@ -17,7 +23,7 @@ from isocenter.deid.engine import Engine
 from isocenter.deid.key import Key
 from isocenter.deid.profile import Profile
 from isocenter.deid.report import MOST_VALUES, Report, read_report
-from isocenter.deid.signature import check_person
+from isocenter.deid.signature import check_person, read_signer
 from isocenter.deid.verify import Examined, Verifier
 from isocenter.errors import BadRequest
 
@@ -166,3 +172,13 @@ def test_private_attributes_are_one_line_of_the_page() -> None:
     made.add(Engine(Profile(), IDENTIFIERS).apply(source))
     assert "48 private attributes" in made.to_html()
     assert "(0009,1012)" not in made.to_html()
+
+
+def test_a_signer_is_an_ed25519_key_and_may_have_a_password(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "me.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    assert read_signer(tmp_path / "me.pem", lambda: "secret").public_key() == key.public_key()
+    with pytest.raises(BadRequest, match="no private key that opens"):
+        read_signer(tmp_path / "me.pem", lambda: "wrong")
