@@ -206,8 +206,8 @@ class Plan:
             return Step(Do.EMPTY, why)
         if letter == "D":
             return Step(Do.UID if vr == "UI" else Do.DUMMY, why)
-        if letter == "U":
-            return Step(Do.UID, why)
+        if letter == "U":  # of content items too, where the table forgets that what they refer to is retained
+            return Step(Do.KEEP if self.profile.has(Option.RETAIN_UIDS) else Do.UID, why)
         return Step(self._kept(vr) if letter == "K" else self._cleaned(vr), why)
 
     def _sequence(self, tag: int, letter: str) -> Do:

@@ -186,3 +186,15 @@ def test_clean_graphics_keeps_what_an_annotation_says_and_no_name() -> None:
     result = run(state, "clean-graphics").dataset
     assert result is not None
     assert result.GraphicAnnotationSequence[0].TextObjectSequence[0].UnformattedTextValue == "12 mm"
+
+
+def test_retained_uids_are_retained_within_content_too() -> None:
+    tracked = item("UIDREF", "112040", meaning="Tracking Unique Identifier", UID="1.2.3.77")
+    image = item("IMAGE", "121112", meaning="Source")
+    reference = Dataset()
+    reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = COMPREHENSIVE_SR, "1.2.3.78"
+    image.ReferencedSOPSequence = Sequence([reference])
+    kept = content(report(tracked, image), "uids")
+    assert kept[0].UID == "1.2.3.77"
+    assert kept[1].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.78"
+    assert IDENTIFIERS.uid("1.2.3.77") == content(report(tracked))[0].UID
