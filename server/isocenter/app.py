@@ -91,8 +91,10 @@ def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: byt
 def register() -> None:
     """Make every kind of job known in this process; all processes of a server run it."""
     from isocenter.jobs import compacting, kinds, transforms, verifying, zipping
+    from isocenter.rest import deid_kinds
 
-    for kind in (verifying.VERIFY, zipping.ARCHIVE, compacting.COMPACT):
+    held = (deid_kinds.DEIDENTIFY, deid_kinds.RELEASE)
+    for kind in (verifying.VERIFY, zipping.ARCHIVE, compacting.COMPACT, *held):
         kinds.register(kind)
     transforms.register("deidentify", _deidentification)
 

@@ -216,10 +216,10 @@ class JobsSettings(_Part):
 
 
 class DeidSettings(_Part):
-    """De-identification of what is stored."""
+    """De-identification on this server."""
 
     review: bool = Field(
-        False, description="hold results until a curator of their dataset has accepted them; for everybody"
+        False, description="results are held until a curator has accepted them; only an admin may do without"
     )
 
 

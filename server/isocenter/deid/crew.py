@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from isocenter.deid.files import End, Files
 from isocenter.deid.names import placed
 from isocenter.deid.outcome import Outcome
+from isocenter.deid.review import Seen
 from isocenter.deid.verify import Examined
+from isocenter.pool import end_with_parent
 
 if TYPE_CHECKING:
     from isocenter.deid.deidentifier import Setup
@@ -31,7 +33,7 @@ WORTH_A_PROCESS = 500
 
 
 class Done(NamedTuple):
-    """What is told of a file: nothing of its values."""
+    """What is told of a file: nothing of its values, unless it is for a review (`seen`)."""
 
     source: Path
     end: End
@@ -40,9 +42,11 @@ class Done(NamedTuple):
     cleared: bool = False
     outcome: Outcome = Outcome(None)
     examined: Examined | None = None
+    target: Path | None = None
+    seen: Seen | None = None
 
 
-def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int | None) -> Iterator[Done]:
+def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int | None) -> Generator[Done]:
     """Do all files, in so many processes (1: in this one; None: one a core, if there are files enough)."""
     if workers is None:
         workers = min(os.cpu_count() or 1, 1 + len(paths) // WORTH_A_PROCESS)
@@ -134,6 +138,7 @@ _worker: tuple[Files, Path | None] | None = None
 
 def _begin(setup: Setup, target: Path | None) -> None:
     global _worker
+    end_with_parent()
     _worker = setup.files(), target
 
 
@@ -152,4 +157,5 @@ def _one(files: Files, path: Path, target: Path | None) -> Done:
     reason = found.reason if found.end is End.QUARANTINED else ""
     bare = [change._replace(before=None, after=None) for change in found.changes]  # what was done, to nobody
     outcome = Outcome(None, bare, found.findings, reason)
-    return Done(path, found.end, found.reason, found.sop_instance, found.cleared, outcome, found.examined)
+    told = (found.end, found.reason, found.sop_instance, found.cleared, outcome, found.examined)
+    return Done(path, *told, found.target, found.seen)

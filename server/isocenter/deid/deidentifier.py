@@ -55,15 +55,15 @@ class Setup:
     verify: bool = True
     vault: tuple[Path, Path] | None = None
     certificates: tuple[bytes, ...] = ()
+    shows: bool = False
 
     def files(self) -> Files:
         """What does files by it."""
         identifiers = Identifiers(self.key, pattern=self.pattern, window=self.window)
         verifier = Verifier(self.profile, self.window) if self.verify else None
         vault = Vault(self.vault[0], read_public(self.vault[1])) if self.vault else None
-        return Files(
-            Engine(self.profile, identifiers, self.policies), self.judge, verifier, vault, self.certificates
-        )
+        engine = Engine(self.profile, identifiers, self.policies)
+        return Files(engine, self.judge, verifier, vault, self.certificates, shows=self.shows)
 
 
 class Deidentifier:

@@ -27,6 +27,7 @@ from isocenter.deid.part10 import Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Residual, Uncleared
 from isocenter.deid.regions import Mask
+from isocenter.deid.review import Seen, look
 from isocenter.deid.risk import Judge
 from isocenter.deid.sameness import is_same
 from isocenter.deid.stamps import clear, unclear
@@ -65,6 +66,7 @@ class FileOutcome:
         findings: what a person should look at.
         changes: each changed element; identifying.
         examined: what the second reader saw in the result; None where it did not look.
+        seen: what was done, with values, for a review; None where none is asked for. Identifying.
     """
 
     end: End
@@ -76,6 +78,7 @@ class FileOutcome:
     findings: list[Finding] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     examined: Examined | None = None
+    seen: Seen | None = None
 
 
 class Files:
@@ -87,6 +90,7 @@ class Files:
         verifier: the second reader, which compares each result with its original; None for none.
         vault: gets who is who, before a result is there; None for none.
         certificates: for whom what was changed is sealed within the results (PEM); none for none.
+        shows: tell with values what was done (`FileOutcome.seen`).
     """
 
     def __init__(
@@ -96,8 +100,11 @@ class Files:
         verifier: Verifier | None = None,
         vault: Vault | None = None,
         certificates: Sequence[bytes] = (),
+        *,
+        shows: bool = False,
     ) -> None:
         self.certificates = certificates
+        self.shows = shows
         self.verifier = verifier
         self.vault = vault
         self.engine = engine
@@ -175,9 +182,12 @@ class Files:
         if str(file.dataset.get("SOPClassUID", "")) == "" and 0x00041220 in file.dataset:
             return FileOutcome(End.SKIPPED, "a DICOMDIR, which is made anew"), None
         outcome = self.engine.apply(file.dataset)
+        done = FileOutcome(End.QUARANTINED, outcome.quarantined, findings=outcome.findings)
+        if self.shows:
+            done.seen = look(file.dataset, outcome.changes)
         if outcome.dataset is None:
-            return FileOutcome(End.QUARANTINED, outcome.quarantined, findings=outcome.findings), None
-        done = FileOutcome(End.OUT, findings=outcome.findings, changes=outcome.changes)
+            return done, None
+        done.end, done.changes = End.OUT, outcome.changes
         pictured = file.pixels is not None
         hidden = _hidden(file)
         done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
@@ -189,6 +199,7 @@ class Files:
             file.masked = black_out(file.stream, file.header, mask)
             describe_result(outcome.dataset, file.masked)
             done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
+            done.seen = done.seen and done.seen.blackened(mask)
         done.sop_instance = str(outcome.dataset.SOPInstanceUID)
         if self.certificates:
             encrypt_originals(file.dataset, outcome, self.certificates)

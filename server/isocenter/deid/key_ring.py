@@ -57,7 +57,7 @@ class KeyRing:
         path = self._path(name)
         if not path.is_file():
             there = ", ".join(self.names())
-            hint = f"there are: {there}" if there else "make it: `isocenter deid-key new NAME`"
+            hint = f"make it: `isocenter deid-key new {name}`" + (f"; there are: {there}" if there else "")
             raise NotFound(f"The server has no de-identification key {name!r}", hint=hint)
         return Key.read(path)
 

@@ -140,7 +140,7 @@ def run(
     seen: set[str] = set()
     with _List(None if dry_run else quarantine / LIST) as left:
         for done in crew(setup, paths, None if dry_run else target, workers):
-            counted = _once(done, seen)
+            counted = once(done, seen)
             total.add(counted)
             left.add(counted, source)
             if progress is not None:
@@ -184,7 +184,7 @@ def _found(source: Path) -> Iterator[Path]:
     yield from unlisted
 
 
-def _once(done: Done, seen: set[str]) -> Done:
+def once(done: Done, seen: set[str]) -> Done:
     """An object that came twice counts once."""
     if done.end is not End.OUT:
         return done

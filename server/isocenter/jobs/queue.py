@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from isocenter.errors import Conflict, NotFound
 from isocenter.jobs.job import CANCELLED, LOST, Job, Outcome, State, Trouble, from_row
+from isocenter.jobs.reviews import Reviews, Verdict
 from isocenter.state import State as ServerState
-from isocenter.state.schema import counter, job
+from isocenter.state.schema import counter, job, review
 
 TRIES = 2
 """How often a job is begun at most when its process dies."""
@@ -38,6 +39,7 @@ class Jobs:
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
+        self.reviews = Reviews(state)
 
     # -- asking ----------------------------------------------------------------------------------------
 
@@ -131,6 +133,7 @@ class Jobs:
             if not _get(connection, id).state.final:
                 raise Conflict("The job is not over", hint="cancel it first")
             connection.execute(delete(job).where(job.c.id == id))
+            connection.execute(delete(review).where(review.c.job == id))
             _next(connection)
 
     # -- what runs them --------------------------------------------------------------------------------
@@ -247,16 +250,25 @@ class Jobs:
                 _set(connection, id, **{**_AGAIN, "attempts": attempts, "state": State.PENDING})
             return _get(connection, id)
 
+    def deliver(self, id: str, output: str, media_type: str, size: int) -> None:
+        """What a job that is over made may be downloaded from now on. Raises NotFound."""
+        with self._state.write() as connection:
+            _get(connection, id)
+            _set(connection, id, output=output, media_type=media_type, output_size=size)
+
     def trim(self, seconds: float) -> list[str]:
-        """Forget jobs that were over so long ago; their ids."""
+        """Forget jobs that were over so long ago, reviewed as well where that is needed; their ids."""
         before = now() - round(seconds * 1e6)
         over = job.c.state.in_([State.SUCCESS, State.FAILURE]) & (job.c.ended < before)
+        recent = (review.c.reviewed >= before) | (review.c.released >= before)
+        over &= job.c.id.not_in(select(review.c.job).where((review.c.verdict == Verdict.PENDING) | recent))
         with self._state.read() as connection:
             ids = [str(id) for id in connection.execute(select(job.c.id).where(over)).scalars()]
         if ids:
             with self._state.write() as connection:
                 for id in ids:
                     connection.execute(delete(job).where(over, job.c.id == id))
+                connection.execute(delete(review).where(review.c.job.not_in(select(job.c.id))))
                 _next(connection)
         return ids
 

@@ -52,13 +52,13 @@ class Run:
     Args:
         settings: of the server.
         job: that was claimed.
-        jobs: where it is kept.
+        jobs: where it is kept, as all jobs of the server.
         owner: who claimed it.
     """
 
     def __init__(self, settings: Settings, job: Job, jobs: Jobs, owner: str) -> None:
         self.settings, self.job, self.parameters = settings, job, job.parameters
-        self._jobs, self._owner = jobs, owner
+        self.jobs, self._owner = jobs, owner
         self._told: tuple[str, int, int] = ("starting", 0, 0)
         self._wanted: str | None = ""
         self._over = threading.Event()
@@ -105,7 +105,7 @@ class Run:
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
             try:
-                self._wanted = self._jobs.beat(self.job.id, self._owner, LEASE, self._told)
+                self._wanted = self.jobs.beat(self.job.id, self._owner, LEASE, self._told)
             except Exception as error:  # noqa: BLE001 (the next beat tries again; the lease tells if none can)
                 log.warning("The progress of a job cannot be told: %s", error)
 

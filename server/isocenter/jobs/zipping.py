@@ -1,8 +1,7 @@
 """The job `archive`: stored objects as one zip to be downloaded, as they are stored.
 
-What to put in is told by UIDs of any level, by a predicate, or by the members of a frozen cohort. Stored, not
-deflated: pixels hardly deflate. Not here: zips that are made while they are sent (DICOMweb), objects that are
-changed on their way in (`transforms`).
+Stored, not deflated: pixels hardly deflate. Not here: what to put in (`selection`), zips that are made while
+they are sent (DICOMweb), objects that are changed on their way in (`transforms`).
 """
 
 from __future__ import annotations
@@ -10,27 +9,21 @@ from __future__ import annotations
 import os
 import time
 import zipfile
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from isocenter.archive import Dataset
 from isocenter.archive.file_names import FileNames
-from isocenter.catalog.members import unpack
 from isocenter.dicom.fileset import FILE_NAME, Directory
 from isocenter.dicom.header import read_header
-from isocenter.dicom.levels import Level
-from isocenter.dicom.predicate import OneOf, from_json
 from isocenter.errors import NotFound
-from isocenter.index import cohorts
 from isocenter.index.records import StoredInstance
 from isocenter.jobs.job import Outcome
 from isocenter.jobs.kinds import Kind
 from isocenter.jobs.run import Run
+from isocenter.jobs.selection import SELECTION, selected
 from isocenter.jobs.transforms import Transformed, transform_of
 
-_AT_ONCE = 500
 _PIECE = 1024 * 1024
 _TOLD = 100
 _FILE = "archive"
@@ -43,7 +36,7 @@ def _archive(run: Run) -> Outcome:
         raise NotFound(f"There is no dataset {run.job.dataset!r} any more")
     run.tell("looking up", 0, 0)
     missing: list[str] = []
-    found = list(_instances(dataset, run, missing))
+    found = list(selected(dataset, run, missing))
     if not found:
         raise NotFound("There is nothing to put into the zip", hint="was it deleted meanwhile?")
     total = sum(one.size for one in found)
@@ -55,45 +48,6 @@ def _archive(run: Run) -> Outcome:
     if missing:
         result["first_missing"] = missing[:_TOLD]
     return Outcome(result, _FILE, "application/zip")
-
-
-def _instances(dataset: Dataset, run: Run, missing: list[str]) -> Iterator[StoredInstance]:
-    told = run.parameters
-    if "members" in told:
-        yield from _members(dataset, told["members"], missing)
-    elif "uids" in told:
-        yield from _of_uids(dataset, told["uids"], run, missing)
-    else:
-        yield from dataset.instances(from_json(told.get("where")))
-
-
-def _members(dataset: Dataset, members: str, missing: list[str]) -> Iterator[StoredInstance]:
-    with dataset.index.database.read() as session:
-        parts = list(cohorts.parts(session, members))
-    for part in parts:
-        uids = iter(unpack(part).column("SOPInstanceUID").to_pylist())
-        while some := tuple(islice(uids, _AT_ONCE)):
-            found = dataset.instances(OneOf(("SOPInstanceUID",), some))
-            there = {one.SOPInstanceUID for one in found}
-            missing += [uid for uid in some if uid not in there]
-            yield from found
-
-
-def _of_uids(dataset: Dataset, uids: list[str], run: Run, missing: list[str]) -> Iterator[StoredInstance]:
-    """The instances of studies, series and instances, each once."""
-    seen: set[str] = set()
-    for start in range(0, len(uids), _AT_ONCE):
-        left = uids[start : start + _AT_ONCE]
-        for level in (Level.INSTANCE, Level.SERIES, Level.STUDY):
-            run.check()
-            there = set()
-            for one in dataset.instances(OneOf((level.unique_key,), tuple(left))) if left else ():
-                there.add(getattr(one, level.unique_key))
-                if one.SOPInstanceUID not in seen:
-                    seen.add(one.SOPInstanceUID)
-                    yield one
-            left = [uid for uid in left if uid not in there]
-        missing += left
 
 
 class _Zip:
@@ -167,13 +121,5 @@ ARCHIVE = Kind(
     "archive",
     "Objects of studies, series, instances or a cohort as one zip",
     _archive,
-    {
-        "uids": list,
-        "where": dict,
-        "cohort": str,
-        "members": str,
-        "media": bool,
-        "filename": str,
-        "deidentify": dict,
-    },
+    {**SELECTION, "media": bool, "filename": str, "deidentify": dict},
 )

@@ -1,6 +1,6 @@
 """The automation API at `/api` (row 8)."""
 
-from isocenter.rest import changes, cohorts, datasets, jobs, openapi, system, table_summaries, tables
+from isocenter.rest import changes, cohorts, datasets, deid, jobs, openapi, system, table_summaries, tables
 
 routes = [
     *system.routes,
@@ -10,5 +10,6 @@ routes = [
     *changes.routes,
     *cohorts.routes,
     *jobs.routes,
+    *deid.routes,
     *openapi.routes,
 ]

@@ -23,7 +23,6 @@ from isocenter.jobs.kinds import KINDS, Kind, kind_of
 from isocenter.jobs.queue import Jobs, now
 from isocenter.jobs.run import folder_of
 from isocenter.rest.handler import ApiHandler
-from isocenter.rest.recipes import recipe_of
 from isocenter.security import Action
 
 _LONGEST = 30
@@ -73,8 +72,9 @@ class JobHandler(ApiHandler):
         else:
             self.dataset(dataset, kind.action)
         checked = kind.checked(parameters)
-        if kind.name == "archive":
-            checked = await self.context.short(self._archived, dataset, checked)
+        prepare = PREPARE.get(kind.name)
+        if prepare is not None:
+            checked = await self.context.short(prepare, self, dataset, checked)
         return await self.context.short(
             lambda: self.jobs.submit(
                 kind.name,
@@ -84,22 +84,6 @@ class JobHandler(ApiHandler):
                 priority=priority or 0,
             )
         )
-
-    def _archived(self, dataset: str, told: dict[str, Any]) -> dict[str, Any]:
-        """The parameters of a zip: a cohort in its present version, a condition that was understood."""
-        if sum(told.get(name) is not None for name in ("uids", "where", "cohort")) != 1 or "members" in told:
-            raise BadRequest("Say what to put into the zip", hint="by `uids`, by `where` or by `cohort`")
-        made = dict(told)
-        if "cohort" in told:
-            found = Cohorts(self.dataset(dataset)).get(told["cohort"])
-            made |= {"cohort": found.id, "members": found.row.members}
-        if "where" in told:
-            made["where"] = to_json(from_json(told["where"]))
-        if "uids" in told:
-            made["uids"] = _uids(told["uids"])
-        if "deidentify" in told:
-            made["deidentify"] = recipe_of(self, dataset, told["deidentify"]).to_json()
-        return made
 
     def tell(self, job: Job, *, status: int = 200) -> None:
         """Answer with a job."""
@@ -264,6 +248,35 @@ class CreateArchive(JobHandler):
         given = {name: value for name, value in told.items() if value is not None}
         job = await self.submit(kind_of("archive"), given, asked["Dataset"] or "main", asked["Priority"])
         self.write_json({"ID": job.id, "Path": f"/jobs/{job.id}", "Type": job.kind})
+
+
+def chosen(handler: ApiHandler, dataset: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that tell what a job is about: a cohort in its present version, a condition understood."""
+    if sum(told.get(name) is not None for name in ("uids", "where", "cohort")) != 1 or "members" in told:
+        raise BadRequest("Say what it is about", hint="by `uids`, by `where` or by `cohort`")
+    made = dict(told)
+    if "cohort" in told:
+        found = Cohorts(handler.dataset(dataset)).get(told["cohort"])
+        made |= {"cohort": found.id, "members": found.row.members}
+    if "where" in told:
+        made["where"] = to_json(from_json(told["where"]))
+    if "uids" in told:
+        made["uids"] = _uids(told["uids"])
+    return made
+
+
+def _archived(handler: ApiHandler, dataset: str, told: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a zip."""
+    made = chosen(handler, dataset, told)
+    if "deidentify" in told:
+        from isocenter.rest.recipes import recipe_of  # few servers need what it loads
+
+        made["deidentify"] = recipe_of(handler, dataset, told["deidentify"]).to_json()
+    return made
+
+
+PREPARE: dict[str, Callable[[JobHandler, str, dict[str, Any]], dict[str, Any]]] = {"archive": _archived}
+"""Kind to what makes its parameters of those that were asked for in a dataset, or refuses them."""
 
 
 def _state(text: str) -> str:

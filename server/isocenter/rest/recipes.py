@@ -13,7 +13,7 @@ from typing import Any
 from isocenter.deid.key import Key
 from isocenter.deid.key_ring import KeyRing
 from isocenter.deid.recipe import DEFAULT_KEY, Recipe
-from isocenter.errors import Conflict
+from isocenter.errors import BadRequest, Conflict
 from isocenter.rest.handler import ApiHandler
 from isocenter.security import Action
 
@@ -47,6 +47,6 @@ def key_of(data: Path, recipe: Recipe) -> Key:
     """The key that a recipe names; the default one is made when it is first needed. Raises NotFound."""
     ring = KeyRing.of(data)
     if recipe.key == DEFAULT_KEY and DEFAULT_KEY not in ring.names():
-        with contextlib.suppress(Conflict):  # somebody else just made it
+        with contextlib.suppress(Conflict, BadRequest):  # somebody else just made it
             ring.make(DEFAULT_KEY)
     return ring.get(recipe.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
 # Written to `PRAGMA user_version`. A file of a higher version is refused; a lower one is migrated.
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -51,6 +51,20 @@ job = Table(
     Index("job_state", "state"),
 )
 """Work that outlives a request; see `isocenter.jobs`."""
+
+review = Table(
+    "review",
+    metadata,
+    Column("job", Text, primary_key=True),  # that made what is held
+    Column("verdict", Text, nullable=False),  # `pending`, `accepted` or `rejected`
+    Column("reviewer", Text, nullable=False),
+    Column("reviewed", Integer, nullable=False),  # microseconds since 1970, UTC, like the next; 0 not yet
+    Column("released", Integer, nullable=False),
+    Column("rejected", Text, nullable=False),  # JSON list of UIDs of originals
+    Column("decisions", Text, nullable=False),  # JSON
+    Column("release", Text, nullable=False),  # the job that releases it
+)
+"""What jobs made and somebody must look at before it leaves; see `isocenter.jobs.reviews`."""
 
 counter = Table("counter", metadata, Column("name", Text, primary_key=True), Column("value", Integer))
 """Numbers that only grow."""
