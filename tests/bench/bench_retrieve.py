@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
@@ -35,37 +35,25 @@ def receiver(folder: Path, port: int, env: dict[str, str]) -> Iterator[None]:
         process.wait(10)
 
 
-def move(running: Running, studies: list[str]) -> float:
-    """Seconds that movescu needs to have all studies moved to RECEIVER."""
-    taken = 0.0
-    for study in studies:
-        keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
-        where = ["-aec", running.ae_title, "-aem", "RECEIVER", "127.0.0.1", str(running.dicom_port)]
-        taken += timed(["movescu", "-S", *keys, *where], env=NAGLE_OFF)
-    return taken
+def move(running: Running, study: str) -> float:
+    """Seconds that movescu needs to have the study moved to RECEIVER."""
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
+    where = ["-aec", running.ae_title, "-aem", "RECEIVER", "127.0.0.1", str(running.dicom_port)]
+    return timed(["movescu", "-S", *keys, *where], env=NAGLE_OFF)
 
 
-def get(running: Running, studies: list[str]) -> float:
-    """Seconds that getscu needs for all studies; it leaves Nagle on unless told, and ignores what it gets."""
-    taken = 0.0
-    for study in studies:
-        keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
-        where = ["-aec", running.ae_title, "127.0.0.1", str(running.dicom_port)]
-        taken += timed(["getscu", "-S", "--ignore", *keys, *where])
-    return taken
-
-
-def studies_of(files: Sequence[Path]) -> list[str]:
-    """The distinct Study Instance UIDs of the files."""
-    read = (pydicom.dcmread(file, specific_tags=["StudyInstanceUID"]) for file in files)
-    return sorted({data_set.StudyInstanceUID for data_set in read})
+def get(running: Running, study: str) -> float:
+    """Seconds that getscu needs for the study; it leaves Nagle on unless told, and ignores what it gets."""
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
+    where = ["-aec", running.ae_title, "127.0.0.1", str(running.dicom_port)]
+    return timed(["getscu", "-S", "--ignore", *keys, *where])
 
 
 def measure(folder: Path) -> list[Row]:
-    """Store the files, then move them to receivers with Nagle off and on, then get them."""
+    """Store the files, one study, then move it to receivers with Nagle off and on, then get it."""
     rows, port = [], free_port()
-    files = ct_files(folder / "files", COUNT)
-    names, studies = [str(file) for file in files], studies_of(files)
+    files = ct_files(folder / "files", COUNT, series=COUNT)
+    names, study = [str(file) for file in files], str(pydicom.dcmread(files[0]).StudyInstanceUID)
     data = folder / "data"
     data.mkdir()
     (data / "isocenter.toml").write_text(f'[peers.RECEIVER]\nhost = "127.0.0.1"\nport = {port}\n')
@@ -75,10 +63,10 @@ def measure(folder: Path) -> list[Row]:
         for what, env in (("Nagle off", NAGLE_OFF), ("Nagle on", {})):
             with receiver(folder / what, port, env):
                 own = COUNT / timed(["storescu", "-aec", "RECEIVER", "127.0.0.1", str(port), *names], env=env)
-                moved = COUNT / move(running, studies)
+                moved = COUNT / move(running, study)
             beside = f"storescu ({own:.0f})"
             rows.append(Row(f"C-MOVE, receiver with {what}", moved, "files/s", beside, moved / own, "1"))
-        got = COUNT / get(running, studies)
+        got = COUNT / get(running, study)
         rows.append(Row("C-GET by getscu, Nagle on", got, "files/s", beside, got / own, "1"))
     return rows
 

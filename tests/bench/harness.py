@@ -53,13 +53,13 @@ def report(title: str, rows: Sequence[Row]) -> None:
         print(f"  {row.what:{width}}  {row.value:12,.2f} {row.unit:10} {ratio}{reach}")
 
 
-def ct_files(folder: Path, count: int, *, size: int = 512) -> list[Path]:
-    """`count` CT images of 0.5 MB (512 x 512 x 16 bit), in series of 100."""
+def ct_files(folder: Path, count: int, *, size: int = 512, series: int = 100) -> list[Path]:
+    """`count` CT images of 0.5 MB (512 x 512 x 16 bit), in studies of a series of `series`."""
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
     while len(made) < count:
-        subject = Subject(PatientID=f"BENCH-{len(made) // 100}", seed="bench")
-        for image in ct(subject, slices=min(100, count - len(made)), size=size):
+        subject = Subject(PatientID=f"BENCH-{len(made) // series}", seed="bench")
+        for image in ct(subject, slices=min(series, count - len(made)), size=size):
             path = folder / f"{len(made):05}.dcm"
             image.save_as(path, enforce_file_format=True)
             made.append(path)

@@ -26,6 +26,7 @@ from isocenter.network.negotiation import Context, Proposal
 from isocenter.network.proposing import MOST_CONTEXTS
 from isocenter.network.send import FileRange
 
+_READ_AHEAD = 4 * 1024 * 1024
 _UNCOMPRESSED = (uids.EXPLICIT_LITTLE_ENDIAN, uids.IMPLICIT_LITTLE_ENDIAN)
 
 
@@ -113,6 +114,8 @@ def _as_stored(session: Session, instance: StoredInstance) -> Source:
     told = os.fstat(file.number)
     if not stat.S_ISREG(told.st_mode) or told.st_size != instance.size:
         raise Damaged("A stored object has not the size that it was stored with")
+    # Small objects are stored past the page cache: the disk begins now, not when the first byte is wanted.
+    os.posix_fadvise(file.number, 0, min(told.st_size, _READ_AHEAD), os.POSIX_FADV_WILLNEED)
     return Source(file, offset, told.st_size - offset)
 
 

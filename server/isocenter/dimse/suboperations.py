@@ -1,6 +1,6 @@
 """The C-STORE sub-operations of C-MOVE and C-GET, sent one after the other and counted (PS3.4 C.4.2, C.4.3).
 
-The next object is made ready while one is on the wire. Pending responses leave every second and every ten
+The next objects are made ready while one is on the wire. Pending responses leave every second and every ten
 objects; a cancel ends it after the sub-operation at hand.
 Not here: associations to destinations (:mod:`isocenter.dimse.move`).
 """
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from isocenter.network.state_table import State
 _log = logging.getLogger(__name__)
 
 _EVERY_SECONDS, _EVERY_OBJECTS = 1.0, 10
+_AHEAD = 4
+"""Objects made ready ahead: a disk, and a thread that opens files, are waited for less often."""
 _MOST = 0xFFFF  # of a count in a response
 
 
@@ -103,7 +106,7 @@ class Retrieval:
         self._fields = fields or {}
         self._told = time.monotonic()
         self._since = 0
-        self._ahead: asyncio.Task[Ready] | None = None
+        self._ahead: deque[asyncio.Task[Ready]] = deque()
 
     async def send(self, association: Association, instances: Sequence[StoredInstance]) -> int:
         """Send these over `association` until done, cancelled, or it ends; how many were dealt with.
@@ -115,35 +118,29 @@ class Retrieval:
             for n, instance in enumerate(instances):
                 if self._message.cancelled or association.state != State.ESTABLISHED:
                     break  # also when its peer asked for its release: nothing more can be asked of it
-                code = await self._one(association, instance, instances[n + 1 : n + 2])
+                for following in instances[n + len(self._ahead) : n + _AHEAD]:
+                    self._ahead.append(self._prepare(association, following))
+                code = await self._one(association, instance, self._ahead.popleft())
                 self.counts.add(instance, code)
                 done += 1
                 await self._count()
         finally:
-            if self._ahead is not None:
-                await _discard(self._ahead)
-                self._ahead = None
+            while self._ahead:
+                await _discard(self._ahead.popleft())
         return done
 
     def _prepare(self, association: Association, instance: StoredInstance) -> asyncio.Task[Ready]:
         return asyncio.create_task(outgoing.prepare(self._session, association, instance))
 
     async def _one(
-        self,
-        association: Association,
-        instance: StoredInstance,
-        following: Sequence[StoredInstance],
+        self, association: Association, instance: StoredInstance, preparing: asyncio.Task[Ready]
     ) -> int | None:
-        """Send one object and start making the next one ready; the status, None when it could not be sent."""
-        preparing, self._ahead = self._ahead or self._prepare(association, instance), None
+        """Send one object; the status, None when it could not be sent."""
         try:
             ready = await preparing
         except (IsocenterError, OSError) as error:
             _log.info("An object cannot be sent: %s", getattr(error, "strerror", None) or error)
             return None
-        finally:
-            if following:
-                self._ahead = self._prepare(association, following[0])
         try:
             reply = await association.exchange(ready.context, self._command(instance), ready.source.range)
         except (IsocenterError, OSError) as error:  # lost, no answer in time, or the file cannot be read

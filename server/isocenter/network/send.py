@@ -23,6 +23,7 @@ _FRAGMENT = Struct(">BxLLBB")
 _OVERHEAD = _FRAGMENT.size
 _ITEM_HEADER = 6
 _MOST_VECTORS = 512  # below IOV_MAX
+_FIRST = 64 * 1024
 
 _NOT_CACHED = {errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
@@ -87,7 +88,8 @@ def _header(context_id: int, size: int, control: int) -> bytes:
 async def chunks(context_id: int, command: bytes, data: Data, payload: int) -> AsyncIterator[memoryview]:
     """A message as pieces to write one after the other, each of whole PDUs, at most a block or one PDU.
 
-    A piece may be reused once nobody holds it.
+    The first piece is short: the peer reads it while the next is fetched. A piece may be reused once nobody
+    holds it.
 
     Raises:
         Damaged: the file is shorter than its range.
@@ -96,6 +98,8 @@ async def chunks(context_id: int, command: bytes, data: Data, payload: int) -> A
     done, length = 0, len(data)
     while True:
         block = _block(len(lead) + _OVERHEAD + min(payload, length - done))
+        if lead:
+            block = block[: max(_FIRST, len(lead) + _OVERHEAD + min(payload, length - done))]
         block[: len(lead)] = lead
         end, slots, covered = _lay_out(block, len(lead), context_id, payload, done, length)
         if slots:

@@ -105,5 +105,5 @@ async def test_a_release_during_a_retrieve_ends_it_without_preparing_the_rest(
     assert final["Status"] == 0xB000
     assert await peer.pdu()  # the UIDs of those
     assert await peer.pdu() == RELEASE_RP
-    assert len(prepared) <= 3
+    assert len(prepared) <= 6  # a few ahead, of 30
     await peer.close()
