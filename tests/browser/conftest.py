@@ -75,6 +75,7 @@ def see(browser: Any, pictures: Path) -> Iterator[Callable[[str], Seen]]:
 
     def opens(url: str) -> Seen:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(60_000)
         pages.append(page)
         seen = Seen(page, pictures)
         page.on("requestfailed", lambda request: seen.failed.append(f"{request.url} {request.failure}"))

@@ -80,11 +80,12 @@ def test_a_notebook_in_jupyterlab(path: Path, jupyter: Jupyter, browser: Any, pi
     page.goto(f"{jupyter.url}lab/tree/{path.name}?token={TOKEN}&reset", wait_until="load", timeout=60_000)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
     page.wait_for_function(
-        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
+        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'",
+        timeout=60_000,
     )
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     prompts = page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 180
     while any(told in ("[ ]:", "[*]:") for told in prompts.all_inner_texts()):
         assert time.monotonic() < deadline, prompts.all_inner_texts()
         page.wait_for_timeout(200)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,7 @@ import isocenter
 from isocenter.cli.throwaway import server
 from isocenter.datasets.phantoms import Subject, demonstration
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 START = """import isocenter
 from isocenter_jupyter.widgets.series_viewer import SeriesViewer
 archive = isocenter.connect()
@@ -44,6 +45,7 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     opened = browser.new_page(viewport={"width": 1300, "height": 1000})
+    opened.set_default_timeout(60_000)
     opened.failures = []
     opened.on("pageerror", lambda error: opened.failures.append(str(error)))
     yield opened
@@ -53,33 +55,32 @@ def page(browser: Any) -> Iterator[Any]:
 def ready(page: Any, count: int = 1) -> None:
     script = f"document.querySelectorAll('[data-first-image]').length >= {count}"
     page.wait_for_function(script, timeout=90_000)
-    page.wait_for_timeout(1500)  # overlays
 
 
-def output_of(page: Any, text: str) -> None:
-    page.wait_for_function(
-        "(text) => [...document.querySelectorAll('.jp-OutputArea-output')].some((one) => one.innerText.includes(text))",
-        arg=text,
-        timeout=30_000,
-    )
-
-
-def run_cell(page: Any, number: int) -> None:
-    page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+def run_cell_until(page: Any, number: int, text: str) -> None:
+    """Run a cell again and again until it says this: what is changed in the page reaches Python a little later."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    deadline = time.monotonic() + 60
+    while not any(text in said for said in cell.locator(".jp-OutputArea-output").all_inner_texts()):
+        assert time.monotonic() < deadline, cell.inner_text()
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(500)
 
 
 def test_two_viewers_in_one_notebook(jupyter: Lab, page: Any, pictures: Path) -> None:
     cine = "SeriesViewer(named(Modality='US'), archive=archive, height=360)"
     jupyter.run(page, "two", START, HEAD.format(""), cine)
     ready(page, 2)
+    page.wait_for_timeout(1500)  # overlays, for the picture
     page.screenshot(path=str(pictures / "viewer-lab-light.png"))
     times = page.evaluate(
         "[...document.querySelectorAll('[data-first-image]')].map((one) => Number(one.dataset.firstImage))"
     )
     print(f"first images after {times} ms")
-    asked = page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
-    assert [name for name in asked if "/isocenter/proxy/dicom-web/" in name]
+    page.wait_for_function(
+        "performance.getEntriesByType('resource').some((one) => one.name.includes('/isocenter/proxy/dicom-web/'))"
+    )
     assert not page.failures
 
 
@@ -93,8 +94,7 @@ def test_keys_of_the_viewer_are_not_the_notebooks(jupyter: Lab, page: Any) -> No
         page.keyboard.press(key)
     page.wait_for_timeout(600)
     assert page.locator(".jp-Cell").count() == before
-    run_cell(page, 2)
-    output_of(page, "seen 5 [40.0, 400.0]")
+    run_cell_until(page, 2, "seen 5 [40.0, 400.0]")
 
 
 def test_dark_and_over_the_comm_alone(jupyter: Lab, page: Any, pictures: Path) -> None:
@@ -103,16 +103,13 @@ def test_dark_and_over_the_comm_alone(jupyter: Lab, page: Any, pictures: Path) -
         cells = (START, HEAD.format(", direct=False"), "viewer.index = 2\nviewer.window = [300, 1500]")
         jupyter.run(page, "dark", *cells)
         ready(page)
-        page.wait_for_function(
-            "document.querySelector('.viewer-number').textContent.startsWith('3 /')", timeout=30_000
-        )
+        page.wait_for_function("document.querySelector('.viewer-number').textContent.startsWith('3 /')")
         page.locator(".viewer-stage").focus()
         page.keyboard.press("l")
-        page.wait_for_timeout(1500)
+        page.wait_for_function("document.querySelectorAll('.viewer-overlay').length === 3")
         page.screenshot(path=str(pictures / "viewer-lab-dark.png"))
         asked = page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
         assert not [name for name in asked if "/isocenter/proxy/" in name]
-        assert page.locator(".viewer-overlay").count() == 3
     finally:
         jupyter.theme("JupyterLab Light")
 
@@ -128,10 +125,9 @@ def test_the_volume_is_handed_over_to_ipyniivue(jupyter: Lab, page: Any, picture
     )
     ready(page)
     page.get_by_label("In 3-D, by ipyniivue").click()
-    page.wait_for_selector(".viewer-volume canvas", timeout=60_000)
+    page.wait_for_selector(".viewer-volume canvas")
     page.wait_for_timeout(4000)
     page.screenshot(path=str(pictures / "viewer-3d.png"))
-    run_cell(page, 2)
-    output_of(page, "volume NiiVue")
+    run_cell_until(page, 2, "volume NiiVue")
     page.get_by_label("Close the volume").click()
-    assert page.locator(".viewer-volume").count() == 0
+    page.locator(".viewer-volume").wait_for(state="detached")

@@ -17,7 +17,7 @@ from live_jupyter import TOKEN, Jupyter
 from live_panel import PANEL, lab
 from pydicom.data import get_testdata_file
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 FILES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "693_J2KI.dcm")
 CLEARED = """async () => {
   const { shell, commands } = window.jupyterapp;
@@ -79,6 +79,17 @@ class Page:
             assert time.monotonic() < deadline, self.page.locator("body").inner_text()
             self.page.wait_for_timeout(50)
 
+    def asks_no_more(self) -> bool:
+        """Whether nothing was asked for in a while, longer than that between two looks at the server."""
+        asked = len(self.asked)
+        self.page.wait_for_timeout(2000)
+        return len(self.asked) == asked
+
+    def close(self) -> None:
+        """Nothing of ours may have gone wrong on it."""
+        self.page.close()
+        assert [error for error in self.errors if "isocenter" in error.lower()] == []
+
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
@@ -94,37 +105,48 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 def context(browser: Any) -> Iterator[Any]:
     """One for all pages: what JupyterLab is made of is fetched and compiled once."""
     made = browser.new_context()
+    made.set_default_timeout(60_000)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
-def opened(context: Any, pictures: Path, jupyter: Jupyter) -> Iterator[Callable[..., Page]]:
-    """Opens a page of Jupyter; at the end nothing of ours may have gone wrong on any."""
-    made: list[Page] = []
+def opens(context: Any, pictures: Path, jupyter: Jupyter) -> Callable[..., Page]:
+    """Opens a page of Jupyter, which its user closes."""
 
     def opens(path: str = "lab", width: int = 1400, height: int = 900) -> Page:
         one = Page(context.new_page(), pictures)
-        one.page.set_default_timeout(60_000)
         one.page.set_viewport_size({"width": width, "height": height})
-        made.append(one)
         one.page.on("request", lambda request: "/isocenter/" in request.url and one.asked.append(request.url))
         one.page.on("pageerror", lambda error: one.errors.append(f"{error} {error.stack}"))
         one.page.on("console", lambda said: said.type == "error" and one.errors.append(said.text))
-        one.page.goto(f"{jupyter.url}{path}?token={TOKEN}&reset")
-        one.page.locator("#isocenter-panel").wait_for(state="attached", timeout=60_000)
+        one.page.goto(f"{jupyter.url}{path}?token={TOKEN}&reset", timeout=60_000)
+        one.page.locator("#isocenter-panel").wait_for(state="attached")
         return one
 
-    yield opens
+    return opens
+
+
+@pytest.fixture
+def opened(opens: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
+    """Opens pages of one test: those that stay open look at the server again and again."""
+    made: list[Page] = []
+
+    def opened(*given: Any) -> Page:
+        made.append(opens(*given))
+        return made[-1]
+
+    yield opened
     for one in made:
-        one.page.close()
-        assert [error for error in one.errors if "isocenter" in error.lower()] == []
+        one.close()
 
 
 @pytest.fixture(scope="module")
-def used(opened: Callable[..., Page]) -> Page:
+def used(opens: Callable[..., Page]) -> Iterator[Page]:
     """JupyterLab, opened once: it takes seconds."""
-    return opened()
+    one = opens()
+    yield one
+    one.close()
 
 
 @pytest.fixture
@@ -138,6 +160,7 @@ def in_lab(used: Page) -> Page:
     panel.get_by_label("What is searched for").select_option("series")
     if panel.get_by_label("Close this report").is_visible():
         panel.get_by_label("Close this report").click()
+        panel.get_by_label("Close this report").wait_for(state="hidden")
     return used
 
 
@@ -195,11 +218,26 @@ def test_looking_at_the_server_again_and_again_is_no_activity(
     again = {url.removeprefix(jupyter.url) for url in one.asked if not url.endswith("server/start")}
     assert {"isocenter/proxy/api/statistics?dataset=main", "isocenter/proxy/api/datasets"} <= again
     one.page.close()
-    time.sleep(1)
-    before = jupyter.ask("api/status").json()["last_activity"]
+    before = at_rest(jupyter)
     for path in again:
         assert jupyter.ask(path).status == 200
-    assert jupyter.ask("api/status").json()["last_activity"] == before
+    assert last_activity(jupyter) == before
+
+
+def last_activity(jupyter: Jupyter) -> str:
+    return str(jupyter.ask("api/status").json()["last_activity"])
+
+
+def at_rest(jupyter: Jupyter) -> str:
+    """The last activity, as soon as that of pages that were closed has ended."""
+    deadline = time.monotonic() + 60
+    before = last_activity(jupyter)
+    while True:
+        time.sleep(1)
+        if before == (now := last_activity(jupyter)):
+            return now
+        assert time.monotonic() < deadline, "somebody is active all the time"
+        before = now
 
 
 def test_a_search_counts_while_one_types_and_writes_a_cell(in_lab: Page, jupyter: Jupyter) -> None:
@@ -216,8 +254,7 @@ def test_a_search_counts_while_one_types_and_writes_a_cell(in_lab: Page, jupyter
     page.get_by_label("What is searched for").select_option("study")
     page.locator("#isocenter-found", has_text=re.compile(r"^\d+ stud")).wait_for()
     page.get_by_role("button", name="Insert cell").click()
-    in_lab.until(lambda: len(in_lab.code()) == 3)
-    assert in_lab.code()[-1] == "archive.studies.where('PatientName~\"*^Compress*\"')"
+    in_lab.until(lambda: in_lab.code()[2:] == ["archive.studies.where('PatientName~\"*^Compress*\"')"])
     in_lab.picture("side-bar-search")
 
 
@@ -235,7 +272,7 @@ def test_a_search_that_is_wrong_says_where_and_writes_nothing(in_lab: Page) -> N
     found = in_lab.page.locator("#isocenter-found")
     found.get_by_text("did you mean SliceThickness").wait_for()
     box.press("Enter")
-    assert box.get_attribute("aria-invalid") == "true"
+    in_lab.until(lambda: box.get_attribute("aria-invalid") == "true")
     assert in_lab.page.locator(".jp-Notebook").count() == 0
 
 
@@ -245,11 +282,11 @@ def test_a_folder_that_is_chosen_is_stored_and_what_was_refused_is_told(
     in_lab.page.locator("[data-pick=folder]").set_input_files(str(folder))
     panel = in_lab.page.locator("#isocenter-panel")
     panel.get_by_text("4 files stored, 1 refused, 1 left out").wait_for()
-    assert panel.get_by_text("cut.dcm").is_visible()
+    panel.get_by_text("cut.dcm").wait_for()
     assert count(jupyter) == len(FILES)
     in_lab.picture("side-bar-upload")
     panel.get_by_label("Close this report").click()
-    assert not panel.get_by_text("cut.dcm").is_visible()
+    panel.get_by_text("cut.dcm").wait_for(state="hidden")
 
 
 def test_a_folder_that_is_dropped_is_read_with_all_folders_in_it(in_lab: Page, folder: Path) -> None:
@@ -300,9 +337,7 @@ def test_a_cohort_is_listed_and_opened_by_a_cell(in_lab: Page, jupyter: Jupyter)
     headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/json"}
     assert jupyter.ask("isocenter/proxy/api/cohorts", "POST", body, headers).status == 201
     in_lab.page.get_by_label("Look at the server again").click()
-    row = in_lab.page.get_by_role("button", name="thin-ct")
-    row.wait_for()
-    assert re.search(r"\d+ series", row.inner_text())
+    row = in_lab.page.get_by_role("button", name="thin-ct").filter(has_text=re.compile(r"\d+ series"))
     row.click()
     in_lab.until(lambda: in_lab.page.locator(".jp-Notebook").count() == 1)
     in_lab.until(lambda: 'cohort = archive.cohorts["thin-ct"]\ncohort' in in_lab.code())
@@ -356,10 +391,8 @@ def settings_of(jupyter: Jupyter) -> dict[str, Any]:
 def test_a_panel_that_is_hidden_asks_for_nothing(in_lab: Page) -> None:
     in_lab.page.locator('[data-id="isocenter-panel"]').click()
     in_lab.page.locator("#isocenter-panel").wait_for(state="hidden")
-    in_lab.page.wait_for_timeout(500)
+    in_lab.until(in_lab.asks_no_more)
     asked = len(in_lab.asked)
-    in_lab.page.wait_for_timeout(2000)
-    assert len(in_lab.asked) == asked
     in_lab.page.locator('[data-id="isocenter-panel"]').click()
     in_lab.until(lambda: len(in_lab.asked) > asked)
 
@@ -400,7 +433,7 @@ def test_sections_are_reached_and_folded_by_the_keyboard(in_lab: Page) -> None:
     page.keyboard.press("Enter")
     page.get_by_label("Search, a condition by keywords").wait_for()
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "isocenter-search"
+    page.wait_for_function("document.activeElement.id === 'isocenter-search'")
 
 
 def test_notebook_7_shows_it_beside_its_files(opened: Callable[..., Page]) -> None:
@@ -415,6 +448,7 @@ def test_notebook_7_shows_it_beside_its_files(opened: Callable[..., Page]) -> No
         panel.get_by_role("button", name="Insert cell").click()
     made = Page(popup.value, one.pictures)
     made.until(lambda: 'archive.series.where("Modality=CT")' in made.code())
+    made.close()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

@@ -29,7 +29,8 @@ def test_ohif_shows_a_ct_through_the_proxy(
 ) -> None:
     installed("ohif")
     seen = see(f"{ada.url}api?token={TOKEN}")  # logs in
-    seen.page.goto(f"{ada.proxy}/viewers/ohif/viewer?StudyInstanceUIDs={studies()['ct'][0].StudyInstanceUID}")
+    address = f"{ada.proxy}/viewers/ohif/viewer?StudyInstanceUIDs={studies()['ct'][0].StudyInstanceUID}"
+    seen.page.goto(address, timeout=PATIENCE)
     skip = seen.page.get_by_text("Skip all")
     skip.wait_for(timeout=PATIENCE)
     skip.click()

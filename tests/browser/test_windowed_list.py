@@ -23,7 +23,7 @@ def page(browser: Any) -> Any:
     opened.set_content(PAGE)
     module = f"{assemble(windowed)}\nwindow.windowed = windowed;\n"
     opened.add_script_tag(content=module, type="module")
-    opened.wait_for_function("'windowed' in window")
+    opened.wait_for_function("'windowed' in window", timeout=60_000)
     yield opened
     opened.close()
 

@@ -138,7 +138,14 @@ def test_stopping_while_it_starts_leaves_no_process_behind(stopped: Jupyter) -> 
     assert stopped.ask("isocenter/server/start", "POST", b"").status == 200
     assert stopped.ask("isocenter/server/stop", "POST", b"").json()["state"] == "stopped"
     children = psutil.Process(stopped.process.pid).children(recursive=True)
-    assert not [child for child in children if "isocenter" in " ".join(child.cmdline())]
+    assert not [child for child in children if "isocenter" in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # ended, or ended and not waited for
+        return ""
 
 
 @pytest.mark.slow

@@ -105,10 +105,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _send_big(self, size: int) -> None:
+        self.record.sent = 0
         self.send_response(200)
         self.send_header("Content-Length", str(size))
         self.end_headers()
-        self.record.sent = 0
         while self.record.sent < size:
             piece = BLOCK[: size - self.record.sent]
             try:
