@@ -18,7 +18,7 @@ from isocenter.http.accept import negotiate, parse_accept
 from isocenter.http.handler import MEBIBYTE
 from isocenter.rest.formats import OFFERED
 from isocenter.rest.handler import level_of
-from isocenter.rest.tables import TableHandler, natural, order_of
+from isocenter.rest.tables import TableHandler, paging
 from isocenter.security import Action
 
 _NAME = r"(?P<cohort>[^/]{1,330})"
@@ -73,9 +73,7 @@ class AllCohorts(CohortHandler):
         wanted = Wanted(
             level=_level(asked["level"]),
             predicate=await self.context.short(_predicate, asked),
-            order=order_of(asked["order"]),
-            limit=natural("limit", asked["limit"]),
-            offset=natural("offset", asked["offset"]) or 0,
+            **paging(asked),
             uids=_uids(asked["uids"]),
             within=within,
         )

@@ -15,7 +15,7 @@ from isocenter.archive.summaries import Summaries
 from isocenter.catalog.summaries import MOST_BINS, MOST_VALUES
 from isocenter.errors import BadRequest
 from isocenter.rest.handler import known_fields, level_of
-from isocenter.rest.tables import TableHandler, columns_of, natural, order_of
+from isocenter.rest.tables import PAGE_FIELDS, TableHandler, columns_of, paging
 
 _BINS = 20
 _MOST_COLUMNS = 16
@@ -44,20 +44,12 @@ class Group(SummaryHandler):
     async def post(self) -> None:
         """`{"dataset", "level", "where", "cohort", "columns", "order", "limit", "offset"}`: and `count`."""
         asked = self.fields(
-            dataset=str,
-            level=str,
-            where=(dict, str),
-            cohort=str,
-            columns=list,
-            order=list,
-            limit=int,
-            offset=int,
+            dataset=str, level=str, where=(dict, str), cohort=str, columns=list, **PAGE_FIELDS
         )
-        columns, order = columns_of(asked["columns"]), order_of(asked["order"])
-        limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
+        columns, page = columns_of(asked["columns"]), paging(asked)
         if not columns or len(columns) > _MOST_COLUMNS:
             raise BadRequest(f"columns is a list of 1 to {_MOST_COLUMNS} names")
-        await self.answer(asked, lambda of: of.group(columns, order=order, limit=limit, offset=offset))
+        await self.answer(asked, lambda of: of.group(columns, **page))
 
 
 class Histogram(SummaryHandler):

@@ -6,7 +6,7 @@ Answers stream as Arrow, NDJSON or CSV. Not here: DICOMweb searches, which have 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from isocenter.cohort import Cohorts
 from isocenter.dicom.expression import parse
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from isocenter.archive.dataset import Dataset, Order
     from isocenter.dicom.levels import Level
 
+PAGE_FIELDS: dict[str, type] = {"order": list, "limit": int, "offset": int}
+"""Fields of a body that say which rows of a query come, and in which order."""
+
 _LARGEST = 2**62
+
+
+class Page(TypedDict):
+    """Some rows of a query, as keyword arguments."""
+
+    order: Order
+    limit: int | None
+    offset: int
 
 
 class TableHandler(ApiHandler):
@@ -101,26 +112,16 @@ class Query(TableHandler):
         """
         media_type = self.media_type()
         asked = self.fields(
-            dataset=str,
-            level=str,
-            where=(dict, str),
-            cohort=str,
-            columns=list,
-            order=list,
-            limit=int,
-            offset=int,
+            dataset=str, level=str, where=(dict, str), cohort=str, columns=list, **PAGE_FIELDS
         )
         dataset = self.dataset(asked["dataset"])
         level, predicate = level_of(asked["level"]), await self.where(asked)
-        columns, order = columns_of(asked["columns"]), order_of(asked["order"])
-        limit, offset = natural("limit", asked["limit"]), natural("offset", asked["offset"]) or 0
+        columns, page = columns_of(asked["columns"]), paging(asked)
         members, missing = await self.members(dataset, asked["cohort"], level)
         if missing is not None:
             self.set_header("Isocenter-Missing", str(missing))
         await self.send_table(
-            lambda: dataset.table(
-                level, predicate, columns, order=order, limit=limit, offset=offset, members=members
-            ),
+            lambda: dataset.table(level, predicate, columns, members=members, **page),
             media_type,
         )
 
@@ -173,6 +174,15 @@ class Columns(ApiHandler):
         self.write_json(await self.context.long(lambda: [dict(one) for one in dataset.columns(level)]))
 
 
+def paging(asked: dict[str, Any]) -> Page:
+    """What the fields `PAGE_FIELDS` say. Raises BadRequest."""
+    return {
+        "order": _order_of(asked["order"]),
+        "limit": _natural("limit", asked["limit"]),
+        "offset": _natural("offset", asked["offset"]) or 0,
+    }
+
+
 def columns_of(given: list[Any] | None) -> list[str] | None:
     """The names that a field lists; None: not said."""
     if given is not None and not all(isinstance(name, str) for name in given):
@@ -180,7 +190,7 @@ def columns_of(given: list[Any] | None) -> list[str] | None:
     return given
 
 
-def order_of(given: list[Any] | None) -> Order:
+def _order_of(given: list[Any] | None) -> Order:
     """The field `order`: names, or pairs of a name and `asc` or `desc`. Raises BadRequest."""
     order: list[tuple[str, Literal["asc", "desc"]]] = []
     for entry in given or []:
@@ -191,7 +201,7 @@ def order_of(given: list[Any] | None) -> Order:
     return order
 
 
-def natural(name: str, value: int | None) -> int | None:
+def _natural(name: str, value: int | None) -> int | None:
     """A field that is a whole number from 0. Raises BadRequest."""
     if value is not None and not 0 <= value < _LARGEST:
         raise BadRequest(f"{name} is not negative")
