@@ -18,7 +18,7 @@ from isocenter.client.selection import Row, Selection
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
 
-    from isocenter.client.resources import Image, Instance, Study
+    from isocenter.client.resources import Headers, Image, Instance
 
 _PIXELS = ("7FE00008", "7FE00009", "7FE00010")
 _HEADER = 1 << 16
@@ -66,7 +66,7 @@ def dataset_of(instance: Instance, **how: Any) -> FileDataset:
     return next(datasets(Selection(instance.transport, instance.dataset_name), instance, **how))
 
 
-def metadata(resource: Study | Image) -> Iterator[Dataset]:
+def metadata(resource: Headers | Image) -> Iterator[Dataset]:
     """The headers of all its instances from WADO-RS metadata; without pixels and values of over 1 KiB."""
     from pydicom.dataset import Dataset
 
@@ -76,7 +76,7 @@ def metadata(resource: Study | Image) -> Iterator[Dataset]:
         yield Dataset.from_json(module, lambda tag, vr, uri: None)
 
 
-def metadata_json(resource: Study | Image) -> list[dict[str, Any]]:
+def metadata_json(resource: Headers | Image) -> list[dict[str, Any]]:
     """The same as the DICOM JSON model (PS3.18 F)."""
     import json
 

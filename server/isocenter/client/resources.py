@@ -137,7 +137,25 @@ class Image(Resource):
         )
 
 
-class Study(Resource):
+class Headers(Resource):
+    """What has the headers of many instances: a study or a series."""
+
+    @property
+    def path(self) -> str:
+        """Its path in DICOMweb, below the server's URL."""
+        raise NotImplementedError
+
+    def metadata(self) -> Iterator[Dataset]:
+        """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
+
+        They come from the server's DICOM JSON, which costs less than `datasets(stop_before_pixels=True)`.
+        """
+        from isocenter.client.data_sets import metadata
+
+        return metadata(self)
+
+
+class Study(Headers):
     """A study: the series that were made for one order."""
 
     level = Level.STUDY
@@ -180,15 +198,6 @@ class Study(Resource):
         """
         self._delete(confirm)
 
-    def metadata(self) -> Iterator[Dataset]:
-        """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
-
-        They come from the server's DICOM JSON, which costs less than `datasets(stop_before_pixels=True)`.
-        """
-        from isocenter.client.data_sets import metadata
-
-        return metadata(self)
-
     def __len__(self) -> int:
         return self.series.count()
 
@@ -199,7 +208,7 @@ class Study(Resource):
         )
 
 
-class Series(Image):
+class Series(Image, Headers):
     """A series: instances that one device made in one go."""
 
     level = Level.SERIES
@@ -225,15 +234,6 @@ class Series(Image):
     def instances(self) -> Frame:
         """Its instances, by number."""
         return self._below(Level.INSTANCE)
-
-    def metadata(self) -> Iterator[Dataset]:
-        """The headers of its instances as pydicom data sets, without pixels and values of over 1 KiB.
-
-        They come from the server's DICOM JSON, which costs less than `datasets(stop_before_pixels=True)`.
-        """
-        from isocenter.client.data_sets import metadata
-
-        return metadata(self)
 
     def __len__(self) -> int:
         return self.instances.count()
