@@ -9,21 +9,14 @@ from isocenter.dicom.uids import key_of
 from isocenter.dicom.values import fold, parse_name
 from isocenter.index.columns import BY_NAME
 from isocenter.index.database import Session, quoted, select_text
-from isocenter.index.records import Collision, ConflictObject, LevelConflict, StoredObject
+from isocenter.index.records import OBJECT_COLUMNS, Collision, ConflictObject, LevelConflict, StoredObject
 
 _CONFLICT = (
     "id",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SOPInstanceUID",
-    "transfer_syntax",
-    "data_set_offset",
-    "object",
-    "size",
-    "sha256",
-    "file_sha256",
-    "source_aet",
-    "received",
+    *(name for name in OBJECT_COLUMNS if name != "called_aet"),
     "seq",
 )
 _IDENTIFYING = ("PatientName", "PatientBirthDate", "PatientSex")
@@ -82,17 +75,7 @@ def stored_objects(session: Session, table: str, after: int, limit: int) -> list
 
     An object that several rows name comes with the one of the lowest id, or with its instance.
     """
-    facts = (
-        "transfer_syntax",
-        "object",
-        "size",
-        "sha256",
-        "file_sha256",
-        "source_aet",
-        "called_aet",
-        "received",
-    )
-    told = ", ".join(f"t.{name}" for name in facts)
+    told = ", ".join(f"t.{name}" for name in OBJECT_COLUMNS if name != "data_set_offset")
     same = "o.sop_key = t.sop_key AND o.object = t.object"
     earlier = f"{same} AND o.id < t.id"
     known = (

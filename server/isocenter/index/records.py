@@ -96,6 +96,20 @@ class Kept(NamedTuple):
     sha256: str
 
 
+OBJECT_COLUMNS = (
+    "transfer_syntax",
+    "data_set_offset",
+    "object",
+    "size",
+    "sha256",
+    "file_sha256",
+    "source_aet",
+    "called_aet",
+    "received",
+)
+"""Columns of an instance or a conflict about its object file, in the order of `Put`."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object that a row of any epoch, or a conflict, names: enough to check it and remake its head."""

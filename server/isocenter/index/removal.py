@@ -15,7 +15,7 @@ from isocenter.index.columns import plain
 from isocenter.index.database import Session, select_text
 from isocenter.index.epochs import Epoch, current, end, store
 from isocenter.index.ingest import Ingest, Known, bury, end_instances
-from isocenter.index.records import Deleted, Outcome, Put
+from isocenter.index.records import OBJECT_COLUMNS, Deleted, Outcome, Put
 from isocenter.index.summary import Summary
 
 Target = tuple[str, str, str, str | None]
@@ -127,22 +127,7 @@ def _end_conflicts(session: Session, epoch: Epoch, instances: Sequence[tuple[int
 
 # -- conflict objects ----------------------------------------------------------------------------------
 
-_STORED = (
-    "id",
-    "v0",
-    "keys",
-    "header",
-    "transfer_syntax",
-    "data_set_offset",
-    "object",
-    "size",
-    "sha256",
-    "file_sha256",
-    "source_aet",
-    "called_aet",
-    "received",
-    "problems",
-)
+_STORED = ("id", "v0", "keys", "header", *OBJECT_COLUMNS, "problems")
 
 
 def adopt(session: Session, conflict: int, put: Put | None, default_issuer: str) -> Outcome:
@@ -184,19 +169,7 @@ def _stored_put(told: Sequence[Any]) -> Put | None:
 def _displaced(session: Session, put: Put) -> dict[str, Any] | None:
     """The conflict row of the instance that is visible until now; its header only while it is in the tail."""
     uid = plain(put.keys["SOPInstanceUID"])
-    names = (
-        "transfer_syntax",
-        "data_set_offset",
-        "object",
-        "size",
-        "sha256",
-        "file_sha256",
-        "source_aet",
-        "called_aet",
-        "received",
-        "problems",
-        "seq",
-    )
+    names = (*OBJECT_COLUMNS, "problems", "seq")
     columns = ", ".join(f'i."{name}"' for name in names)
     found = session.rows(
         f'SELECT i.sop_key, i."SOPInstanceUID", e."SeriesInstanceUID", s."StudyInstanceUID", {columns}'
