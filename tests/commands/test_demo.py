@@ -116,12 +116,12 @@ def test_a_closed_terminal_leaves_no_process_behind(lab: Lab) -> None:
     assert len(started) > 3
     lab.process.send_signal(signal.SIGHUP)
     assert lab.process.wait(60) == 128 + signal.SIGHUP
-    assert psutil.wait_procs(started, timeout=30)[1] == []
+    assert psutil.wait_procs(started, timeout=60)[1] == []
 
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=20) as answer:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=60) as answer:
             return int(answer.status) == 200
     except urllib.error.URLError:
         return False

@@ -38,7 +38,7 @@ def kill(running: Running) -> None:
     for pid in family:
         os.kill(pid, signal.SIGKILL)
     running.process.wait()
-    psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], timeout=30)
+    psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], timeout=60)
 
 
 def test_a_stopped_or_killed_server_leaves_no_temporary_file(tmp_path: Path, temporary: Path) -> None:

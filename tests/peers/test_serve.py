@@ -18,6 +18,7 @@ import pytest
 from pynetdicom import AE
 
 from isocenter.cli.throwaway import Running, server
+from isocenter.supervisor import SILENCE
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -39,7 +40,7 @@ def isocenter(*arguments: str, **environment: str) -> subprocess.CompletedProces
 def status_of(url: str, token: str = "") -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -125,12 +126,14 @@ def test_a_stopped_worker_lets_no_connection_hang(running: Running) -> None:
     """A stalled process accepts nothing; the other takes what comes, and the stalled one is replaced."""
     victim = workers_of(running)[0]
     victim.send_signal(signal.SIGSTOP)
-    started = time.monotonic()
+    slowest = 0.0
     for _ in range(30):
+        started = time.monotonic()
         assert status_of(f"{running.url}/healthz") == 200
         assert echo(running) == 0x0000
-    assert time.monotonic() - started < 10
-    gone, _ = psutil.wait_procs([victim], timeout=30)
+        slowest = max(slowest, time.monotonic() - started)
+    assert slowest < SILENCE, "it waited until the stalled one was replaced"
+    gone, _ = psutil.wait_procs([victim], timeout=60)
     assert gone
     assert _soon(lambda: len(workers_of(running)) == 2)
 
@@ -173,11 +176,11 @@ def test_children_of_a_killed_server_end_by_themselves(tmp_path: Path) -> None:
     with server(tmp_path, workers=1) as running:
         children = psutil.Process(running.process.pid).children(recursive=True)
         running.process.kill()
-        _, left = psutil.wait_procs(children, timeout=30)
+        _, left = psutil.wait_procs(children, timeout=60)
         assert not left
 
 
-def _soon(true: object, within: float = 30.0) -> bool:
+def _soon(true: object, within: float = 60.0) -> bool:
     assert callable(true)
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:

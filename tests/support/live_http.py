@@ -38,14 +38,14 @@ class LiveHttp:
     def __enter__(self) -> LiveHttp:
         self._ready: Future[None] = Future()
         self._thread.start()
-        self._ready.result(10)
+        self._ready.result(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.web.close()
         assert self._stop is not None
         self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         self.context.close()
 

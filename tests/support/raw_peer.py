@@ -36,7 +36,7 @@ ACCEPT = associate.pack_accept(
     associate.split(REQUEST).titles, negotiation._decide(associate.split(REQUEST).variable, POLICY).items
 )
 
-WAIT = 5.0
+WAIT = 60.0
 """Seconds for what should come at once, on a busy machine."""
 
 
@@ -298,7 +298,7 @@ async def nothing_left() -> AsyncIterator[None]:
         yield
     finally:
         Peer.abort_all()
-    for _ in range(100):
+    for _ in range(1500):
         left = asyncio.all_tasks() - tasks
         if not left and len(_descriptors()) <= len(descriptors) and _timers() <= timers:
             return

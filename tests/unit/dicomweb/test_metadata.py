@@ -29,7 +29,7 @@ def test_metadata_with_its_bulk_data_is_the_data_set(web: Any, name: str) -> Non
 
     def fetch(_tag: str, _vr: str, uri: str) -> bytes:
         assert uri.startswith(f"{web.url}{path}/bulkdata?")
-        answer = web.web.get(uri, timeout=9)
+        answer = web.web.get(uri, timeout=60)
         assert answer.status_code == 200, answer.text
         fetched.append(uri)
         return bytes(answer.content)
@@ -70,9 +70,9 @@ def test_metadata_of_an_instance_whose_uid_holds_a_quote_is_json_and_its_links_w
         (document,) = web.get(at + "/metadata").json()
         assert document["00080018"]["Value"] == [uid]
         uri = document["7FE00010"]["BulkDataURI"]
-        assert web.web.get(uri, timeout=9).content == bytes(4096)
+        assert web.web.get(uri, timeout=60).content == bytes(4096)
     (found,) = web.search("/instances", StudyInstanceUID="1.2.3")
-    assert web.web.get(found["00081190"]["Value"][0] + "/metadata", timeout=9).status_code == 200
+    assert web.web.get(found["00081190"]["Value"][0] + "/metadata", timeout=60).status_code == 200
 
 
 def test_bulk_data_is_had_in_ranges_and_in_parts_and_nowhere_else(web: Any, make: Make) -> None:
@@ -80,13 +80,13 @@ def test_bulk_data_is_had_in_ranges_and_in_parts_and_nowhere_else(web: Any, make
     path = stored(web, make(1, pixels=pixels, Rows=64, Columns=64, BitsAllocated=8))
     (document,) = web.get(path + "/metadata").json()
     uri = document["7FE00010"]["BulkDataURI"]
-    part = web.web.get(uri, headers={"Range": "bytes=10-19"}, timeout=9)
+    part = web.web.get(uri, headers={"Range": "bytes=10-19"}, timeout=60)
     assert (part.status_code, part.content) == (206, pixels[10:20])
     several = web.web.get(
-        uri, headers={"Accept": "multipart/related; type=application/octet-stream"}, timeout=9
+        uri, headers={"Accept": "multipart/related; type=application/octet-stream"}, timeout=60
     )
     assert [body for _, body in parts_of(several)] == [pixels]
-    assert web.web.get(uri, headers={"Accept": "image/png"}, timeout=9).status_code == 406
+    assert web.web.get(uri, headers={"Accept": "image/png"}, timeout=60).status_code == 406
     for wrong, status in [("offset=0", 404), ("offset=x", 400), ("offset=99999999", 404)]:
         assert web.get(f"{path}/bulkdata?{wrong}").status_code == status
 
@@ -185,7 +185,7 @@ def test_metadata_is_xml_for_who_asks(web: Any, name: str) -> None:
 
 def test_head_of_metadata_tells_its_length(web: Any, make: Make) -> None:
     web.store(make(1))
-    head = web.web.head(web.url + SERIES + "/metadata", headers={"Accept-Encoding": "gzip"}, timeout=9)
+    head = web.web.head(web.url + SERIES + "/metadata", headers={"Accept-Encoding": "gzip"}, timeout=60)
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["Content-Length"]) == kept(web)[0].stat().st_size
 

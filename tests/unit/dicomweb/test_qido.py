@@ -135,7 +135,7 @@ def test_any_attribute_is_included_from_the_catalog(web: Any) -> None:
 def test_bulk_data_of_an_included_field_has_a_link_that_works(web: Any, make: Make) -> None:
     web.store(make(1, TextValue="x" * 3000))
     (found,) = web.search("/studies", includefield="TextValue")
-    answer = web.web.get(found["0040A160"]["BulkDataURI"], timeout=9)
+    answer = web.web.get(found["0040A160"]["BulkDataURI"], timeout=60)
     assert answer.content.rstrip() == b"x" * 3000
 
 
@@ -334,7 +334,7 @@ def test_the_accept_parameter_says_what_the_header_says(filled: Any, accept: str
 
 
 def test_head_tells_the_same_without_a_body(filled: Any) -> None:
-    answer = filled.web.head(filled.url + "/dicom-web/studies", timeout=9)
+    answer = filled.web.head(filled.url + "/dicom-web/studies", timeout=60)
     assert (answer.status_code, answer.content) == (200, b"")
 
 

@@ -40,7 +40,7 @@ def bulk_of(web: Any, document: dict[str, Any]) -> list[Part]:
     for element in document.values():
         if "BulkDataURI" in element:
             uri = element["BulkDataURI"]
-            answer = web.web.get(uri, timeout=9, headers={"Accept": "*/*"})
+            answer = web.web.get(uri, timeout=60, headers={"Accept": "*/*"})
             assert answer.status_code == 200
             found.append(
                 ({"Content-Type": "application/octet-stream", "Content-Location": uri}, answer.content)

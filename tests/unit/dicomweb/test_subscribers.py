@@ -40,7 +40,7 @@ async def events(connection: WebSocketClientConnection, count: int) -> list[tupl
     """(workitem, event type) of the next messages."""
     found = []
     for _ in range(count):
-        message = json.loads(await asyncio.wait_for(connection.read_message(), 30) or "{}")
+        message = json.loads(await asyncio.wait_for(connection.read_message(), 60) or "{}")
         assert message["00000002"]["Value"] == ["1.2.840.10008.5.1.4.34.6.1"]
         assert 0 < message["00000110"]["Value"][0] < 65536
         found.append((message["00001000"]["Value"][0], message["00001002"]["Value"][0]))
@@ -69,10 +69,21 @@ async def test_two_workers_and_two_watchers_are_told_of_the_same(
 
 
 async def test_two_sockets_of_one_subscriber_on_two_workers(
-    serve: Callable[..., Any], web: Any, worklist: Worklist
+    serve: Callable[..., Any], web: Any, worklist: Worklist, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ready = []
+    last_delivered = Worklist.last_delivered
+
+    def noted(self: Worklist, aetitle: str) -> int:
+        try:
+            return last_delivered(self, aetitle)
+        finally:
+            ready.append(aetitle)
+
+    monkeypatch.setattr(Worklist, "last_delivered", noted)
     async with channel(web) as one, channel(serve()) as two:
-        await asyncio.sleep(0.3)  # both are open and have read what waited: nothing
+        while len(ready) < 2:  # both are open and have read what waited: nothing
+            await asyncio.sleep(0.01)
         worklist.create(workitem(), "1.1")
         worklist.change_state("1.1", "IN PROGRESS", LOCK)
         assert await events(one, 2) == await events(two, 2) == [("1.1", 1), ("1.1", 1)]
@@ -112,7 +123,7 @@ async def test_credentials_are_asked_for(web: Any, worklist: Worklist) -> None:
         web.context.tokens.create("another")
         web.context.tokens.revoke(token.id)
         worklist.create(workitem(), "1.2")
-        assert await asyncio.wait_for(connection.read_message(), 30) is None
+        assert await asyncio.wait_for(connection.read_message(), 60) is None
         assert connection.close_code == 1008
 
 

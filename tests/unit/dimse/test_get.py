@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from data_sets import data_set
 from live_dicom import LiveServer
+from raw_peer import until
 from scu import (
     CT,
     PATIENT_GET,
@@ -221,6 +221,5 @@ async def test_an_abort_ends_it_without_a_trace(server: LiveServer, caplog: pyte
         data = encoded(identifier("STUDY", {"StudyInstanceUID": "1.2.3"}))
         with pytest.raises(Exception, match="over"):
             await peer.exchange(context, command(Field.C_GET_RQ, STUDY_GET), data)
-    await asyncio.sleep(0.2)
-    assert not server.server.associations
+    await until(lambda: not server.server.associations)
     assert not [record for record in caplog.records if record.exc_info]

@@ -15,6 +15,7 @@ import pytest
 from certificates import Authority
 from data_sets import data_set
 from live_dicom import LiveServer, bound, live
+from raw_peer import until
 from scu import CT, STUDY_MOVE, Keeping, association, command, decoded, encoded, identifier, retrieve
 
 from isocenter.archive import Origin
@@ -282,9 +283,9 @@ async def test_a_class_that_the_destination_refuses_fails_alone(tmp_path: Path) 
 
 
 class _Slow(Keeping):
-    """Answers each object after a while; `cancel` is called at the third."""
+    """Answers each object after a while; `third` is called at the third, and then it has time to be heard."""
 
-    def __init__(self, third: Callable[[], object]) -> None:
+    def __init__(self, third: Callable[[], object] | None = None) -> None:
         super().__init__()
         self._third = third
 
@@ -292,9 +293,9 @@ class _Slow(Keeping):
         return self._later(asked, message)
 
     async def _later(self, asked: Association, message: Message) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5 if self._third and len(self.received) >= 3 else 0.02)
         super().message_end(asked, message)
-        if len(self.received) == 3:
+        if self._third and len(self.received) == 3:
             self._third()
 
 
@@ -324,13 +325,12 @@ async def test_the_requesters_abort_stops_the_move(tmp_path: Path) -> None:
             told = command(Field.C_MOVE_RQ, STUDY_MOVE, MoveDestination="DST")
             with pytest.raises(Exception, match="over"):
                 await peer.exchange(1, told, data)
-        await asyncio.sleep(0.3)
+        await until(lambda: not server.server.associations)
         assert len(slow.received) <= 5
-        assert not server.server.associations
 
 
 async def test_moves_to_one_destination_wait_for_their_turn_and_say_so(tmp_path: Path) -> None:
-    slow = _Slow(lambda: None)
+    slow = _Slow()
     async with moving(tmp_path, Destination(slow)) as (server, destination):
         fill_series(server, 70)
         one, two = await asyncio.gather(moved(server), moved(server))
@@ -343,7 +343,7 @@ async def test_moves_to_one_destination_wait_for_their_turn_and_say_so(tmp_path:
 
 
 async def test_moves_of_several_workers_to_one_destination_wait_for_their_turn_too(tmp_path: Path) -> None:
-    slow = _Slow(lambda: None)
+    slow = _Slow()
     async with moving(tmp_path, Destination(slow)) as (server, destination):
         peers = {"DST": {"host": "127.0.0.1", "port": destination.port}}
         with live(tmp_path, peers=peers) as other:
@@ -358,31 +358,43 @@ def fill_one(server: LiveServer) -> None:
 
 
 class _Stalled(Keeping):
-    """Answers its only object late."""
+    """Answers its only object when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
 
     def message_end(self, asked: Association, message: Message) -> Any:
         return self._later(asked, message)
 
     async def _later(self, asked: Association, message: Message) -> None:
-        await asyncio.sleep(2.5)
+        self.begun.set()
+        await self.may_end.wait()
         super().message_end(asked, message)
 
 
 async def test_pending_responses_leave_every_second_of_a_long_sub_operation(tmp_path: Path) -> None:
-    async with moving(tmp_path, Destination(_Stalled()), lambda server: fill_series(server, 1)) as (
-        server,
-        _,
+    stalled = _Stalled()
+    async with (
+        moving(tmp_path, Destination(stalled), fill_one) as (server, _),
+        association(server.port, STUDY_MOVE) as peer,
     ):
-        replies = await moved(server)
-    assert [each.status for each in replies][-1] == 0
-    assert len(replies) >= 3
+        data = encoded(identifier("STUDY", {"StudyInstanceUID": STUDY}))
+        told = command(Field.C_MOVE_RQ, STUDY_MOVE, MoveDestination="DST")
+        replies = peer.replies(1, told, data)
+        for _ in range(2):
+            reply = await anext(replies)
+            assert reply.pending
+            assert reply.command["NumberOfRemainingSuboperations"] == 1
+        stalled.may_end.set()
+        assert [each.status async for each in replies][-1] == 0
 
 
 async def test_a_cancel_is_heard_while_waiting_for_a_turn(tmp_path: Path) -> None:
     stalled = _Stalled()
     async with moving(tmp_path, Destination(stalled), fill_one) as (server, _):
         first = asyncio.create_task(moved(server))
-        await asyncio.sleep(0.5)
+        await stalled.begun.wait()
         async with association(server.port, STUDY_MOVE) as peer:
             data = encoded(identifier("STUDY", {"StudyInstanceUID": STUDY}))
             told = command(Field.C_MOVE_RQ, STUDY_MOVE, MoveDestination="DST")
@@ -390,6 +402,7 @@ async def test_a_cancel_is_heard_while_waiting_for_a_turn(tmp_path: Path) -> Non
             second = await peer.exchange(1, told, data)
         assert second.status == 0xFE00
         assert not first.done()
+        stalled.may_end.set()
         assert (await first)[-1].status == 0
     assert len(stalled.received) == 1
 

@@ -9,6 +9,7 @@ import pytest
 from certificates import Authority
 from data_sets import data_set
 from live_dicom import LiveServer, live
+from raw_peer import until
 from scu import CT, ECHO, STUDY_FIND, association, command, find, store
 
 from isocenter.dimse.identities import by_token
@@ -82,7 +83,7 @@ async def test_above_the_limit_associations_are_rejected_for_now(tmp_path: Path)
     with live(tmp_path, dicom__limits__associations=2) as server:
         async with association(server.port, ECHO), association(server.port, ECHO):
             assert await rejected(server.port) == Rejection(2, 3, 2)
-        await asyncio.sleep(0.1)
+        await until(lambda: not server.server.associations)
         assert await echo(server.port) == 0
 
 

@@ -33,11 +33,11 @@ class TestGroupCommit:
         def before(group) -> None:
             groups.append(len(group))
             running.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         commit = GroupCommit(index.writer, before, largest=5)
         commit.submit(put(1, 1, 0))
-        running.wait(10)
+        running.wait(60)
         futures = [commit.submit(put(1, 1, number)) for number in range(1, 9)]
         go_on.set()
         commit.close()
@@ -49,11 +49,11 @@ class TestGroupCommit:
 
         def before(group) -> None:
             running.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         commit = GroupCommit(index.writer, before)
         first = commit.submit(put(1, 1, 0))
-        running.wait(10)
+        running.wait(60)
         futures = [
             commit.submit(put(1, 1, 1)),
             commit.submit(put(SeriesInstanceUID="")),
@@ -85,7 +85,7 @@ class TestGroupCommit:
             future.result(0.2)
         assert index.reader.totals().instances == 0
         durable.set_result(None)
-        assert future.result(10).kind == "stored"
+        assert future.result(60).kind == "stored"
         assert index.reader.totals().instances == 1
         commit.close()
 
@@ -94,11 +94,11 @@ class TestGroupCommit:
 
         def before(group) -> None:
             running.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         commit = GroupCommit(index.writer, before)
         commit.submit(put(1, 1, 0))
-        running.wait(10)
+        running.wait(60)
         durable: Future[None] = Future()
         bad, good = commit.submit(put(1, 1, 1), durable), commit.submit(put(1, 1, 2))
         go_on.set()
@@ -151,7 +151,7 @@ class TestFollowing:
             first = one.reader.data_version()
             assert one.reader.data_version() == first
             other.writer.commit([put()])
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while one.reader.data_version() == first and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert one.reader.data_version() != first
@@ -219,7 +219,7 @@ class TestRestart:
             postgres_server.end_sessions("restarted")
             assert index.reader.totals().instances == 1
             assert index.writer.commit([put(2)])[0].kind == "stored"
-            deadline = time.monotonic() + 10  # what was committed meanwhile is not known: it counts as news
+            deadline = time.monotonic() + 60  # what was committed meanwhile is not known: it counts as news
             while index.reader.data_version() == known and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert index.reader.data_version() != known
@@ -254,9 +254,9 @@ class TestRestart:
             waiting = threading.Thread(target=wait)
             with one.database.alone("work"), other.database.alone("other work"):
                 waiting.start()
-                began.wait(10)
+                began.wait(60)
                 assert done.wait(0.1) == (one.database.dialect == "sqlite")
-            waiting.join(10)
+            waiting.join(60)
             assert done.is_set()
 
 

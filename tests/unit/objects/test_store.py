@@ -168,7 +168,7 @@ class TestConformance:
         rows.add("1/2/3.aa.dcm")
         share.release()
         share.release()
-        thread.join(10)
+        thread.join(60)
         assert done.is_set()
         assert store.info("1/2/3.aa.dcm") is not None
 
@@ -192,4 +192,4 @@ class TestConformance:
         stop.set()
         for thread in threads:
             thread.join()
-        assert took < 5
+        assert took < 60

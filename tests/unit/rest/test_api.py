@@ -88,7 +88,7 @@ def test_a_dataset_returns_to_a_snapshot(web: Any, make: Make) -> None:
     assert len(web.search("/instances")) == 1
     assert web.post("/api/tables/count", json={}).json() == {"count": 1}
     assert [one["name"] for one in web.get("/api/datasets/main/snapshots").json()] == ["exam"]
-    assert web.web.delete(web.url + "/api/datasets/main/snapshots/exam", timeout=9).status_code == 204
+    assert web.web.delete(web.url + "/api/datasets/main/snapshots/exam", timeout=60).status_code == 204
     assert web.post("/api/datasets/main/reset", json={"snapshot": "exam"}).status_code == 404
 
 

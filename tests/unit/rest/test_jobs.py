@@ -122,7 +122,7 @@ def test_who_waits_for_a_change_is_told_at_once(web: Any) -> None:
     )
     waiting.start()
     id = submit(web, "verify", digests=False)["ID"]
-    waiting.join(20)
+    waiting.join(60)
     assert [job["ID"] for job in told[0]["Jobs"]] == [id]
     over(web, id)
 
