@@ -29,6 +29,7 @@ from isocenter.supervisor import Sockets, Supervisor, bind, only_server_of
 
 if TYPE_CHECKING:
     from isocenter.archive import Archive
+    from isocenter.archive.view import Derivation
     from isocenter.dicom.transform import Transform
 
 _WARM_UP_AFTER = 5.0
@@ -50,6 +51,7 @@ def serve(settings: Settings, life: Life = Life()) -> None:
             stack.enter_context(thrown_away(settings.data))
         parent = Parent()
         _check_exposure(settings)
+        _check_views(settings)
         _make_folders(settings)
         from isocenter import metrics  # reads where its folder is when it is imported
         from isocenter.keeper import keeper
@@ -89,7 +91,8 @@ def worker(settings: Settings, sockets: Sockets, pipe: Connection, *, local: byt
 
 
 def register() -> None:
-    """Make every kind of job known in this process; all processes of a server run it."""
+    """Make known in this process what jobs there are and what makes views; all of a server's run it."""
+    from isocenter.archive.view import made_by
     from isocenter.jobs import compacting, kinds, transforms, verifying, zipping
     from isocenter.rest import deid_kinds
 
@@ -97,6 +100,7 @@ def register() -> None:
     for kind in (verifying.VERIFY, zipping.ARCHIVE, compacting.COMPACT, *held):
         kinds.register(kind)
     transforms.register("deidentify", _deidentification)
+    made_by(_view)
 
 
 def _deidentification(recipe: dict[str, Any], data: Path) -> Transform:
@@ -104,6 +108,13 @@ def _deidentification(recipe: dict[str, Any], data: Path) -> Transform:
     from isocenter.deid.transform import Deidentification
 
     return Deidentification.of(recipe, data)
+
+
+def _view(settings: Settings, name: str) -> Derivation:
+    """What makes the objects of a view; loaded where there is one."""
+    from isocenter.deid.view import of_view
+
+    return of_view(settings, name)
 
 
 def in_job_process() -> None:
@@ -182,6 +193,15 @@ def _check_exposure(settings: Settings) -> None:
             f"Without a token nothing listens beyond this machine, and {outside[0]} would", hint=hint
         )
     raise Forbidden("Without a token `http.cors_origins` may not be `*`: any page could call", hint=hint)
+
+
+def _check_views(settings: Settings) -> None:
+    """A recipe that cannot be understood, or a key that is not there, is told before anything starts."""
+    for name, dataset in settings.datasets.items():
+        if dataset.view_of is not None:
+            from isocenter.deid.view import of_view
+
+            of_view(settings, name)
 
 
 def _guarded(settings: Settings) -> bool:

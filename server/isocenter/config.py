@@ -175,6 +175,12 @@ class DatasetSettings(_Part):
     )
     default_issuer: str = Field("", description="IssuerOfPatientID of patients that come without one")
     assume_charset: str | None = Field(None, description="for 8-bit text without SpecificCharacterSet")
+    view_of: str | None = Field(
+        None, description="show that dataset, de-identified, in place of holding objects"
+    )
+    deid: dict[str, Any] = Field(
+        default_factory=dict, description="the recipe of a view: key, options, rules ... (de-identification)"
+    )
 
     _checked = field_validator("ae_title")(_ae_title)
 
@@ -273,6 +279,20 @@ class Settings(BaseSettings):
         titles = [self.ae_title, *(dataset.ae_title for dataset in self.datasets.values())]
         if len(set(titles)) != len(titles):
             raise ValueError("two datasets have the same ae_title: each needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _views_of_datasets(self) -> Settings:
+        for name, dataset in self.datasets.items():
+            if dataset.view_of is None:
+                if dataset.deid:
+                    raise ValueError(f"datasets.{name}.deid is the recipe of a view: say view_of too")
+                continue
+            of = self.datasets.get(dataset.view_of)
+            if dataset.view_of != "main" and of is None:
+                raise ValueError(f"datasets.{name}.view_of: there is no dataset {dataset.view_of!r}")
+            if of is not None and of.view_of is not None:
+                raise ValueError(f"datasets.{name}.view_of: {dataset.view_of} is a view itself")
         return self
 
     @classmethod

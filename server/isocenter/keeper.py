@@ -24,6 +24,7 @@ from isocenter.child import Child
 from isocenter.config import Settings
 from isocenter.errors import IsocenterError
 from isocenter.jobs.executor import Runner
+from isocenter.jobs.following import Follower
 from isocenter.objects import derived
 from isocenter.supervisor import Sockets
 from isocenter.worklist.workitems import Worklist
@@ -56,15 +57,18 @@ def keeper(
 @contextlib.asynccontextmanager
 async def _service(settings: Settings, prepare: Callable[[], None] | None) -> AsyncIterator[None]:
     archive = Archive.open(settings)
-    work = asyncio.create_task(Keeper(archive).run())
-    runner = Runner(settings, prepare) if prepare is not None else None
+    keeper = Keeper(archive)
+    work = asyncio.create_task(keeper.run())
+    beside: list[Runner | Follower] = []
+    if prepare is not None:
+        beside = [Runner(settings, prepare), Follower(archive, prepare, keeper.has)]
     try:
-        if runner is not None:
-            runner.start()
+        for one in beside:
+            one.start()
         yield
     finally:
-        if runner is not None:
-            await asyncio.to_thread(runner.stop)
+        for one in beside:
+            await asyncio.to_thread(one.stop)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work
@@ -149,6 +153,10 @@ class Keeper:
             for path in (self._archive.data / "cache").glob("*/**/[!.]*"):
                 if path.is_file():
                     path.unlink(missing_ok=True)
+
+    def has(self, dataset: Dataset) -> bool:
+        """Whether the lease of a dataset is ours, as far as we know."""
+        return time.monotonic() < self._held_until.get(dataset.name, 0.0)
 
     def _holds(self, dataset: Dataset) -> bool:
         now = time.monotonic()

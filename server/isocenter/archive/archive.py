@@ -6,6 +6,7 @@ sweep) locks.
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -18,6 +19,8 @@ from isocenter.archive.references import References, references
 from isocenter.archive.research import Asks, Here, Research
 from isocenter.archive.shared import Shared
 from isocenter.archive.verify import Progress, Report, verify
+from isocenter.archive.view import View, mark
+from isocenter.archive.view_store import ViewStore
 from isocenter.config import Settings
 from isocenter.dicom.predicate import Equal
 from isocenter.objects import LocalStore, ObjectStore
@@ -41,7 +44,9 @@ class Archive:
         self._closed = False
         self.settings = settings
         self.data = settings.data.absolute()
-        self.objects: ObjectStore = objects or LocalStore(self.data / "objects")
+        self._stored: ObjectStore = objects or LocalStore(self.data / "objects")
+        views = any(told.view_of for told in settings.all_datasets().values())
+        self.objects = ViewStore(self._stored, self._view) if views else self._stored
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="isocenter-store")
         places = [Place.of(settings, name) for name in settings.all_datasets()]
         query = settings.query
@@ -53,6 +58,7 @@ class Archive:
         try:
             for place in places:
                 told = settings.all_datasets()[place.name]
+                mark(place, told.view_of)
                 self.datasets[place.name] = Dataset(
                     place,
                     told,
@@ -64,6 +70,7 @@ class Archive:
                     vacuum_after=settings.catalog.vacuum_after,
                 )
                 self._recognise(self.datasets[place.name])
+            self._join_views()
         except BaseException:
             self.close()
             raise
@@ -90,7 +97,23 @@ class Archive:
         """The dataset that a called AE title names."""
         return next((one for one in self.datasets.values() if one.ae_title == ae_title.strip()), None)
 
+    def _join_views(self) -> None:
+        for dataset in self.datasets.values():
+            if dataset.view_of:
+                source = self.datasets[dataset.view_of]
+                view = View(self.settings, dataset.name, dataset.index, source.index, self._stored)
+                dataset.view = view
+
+    def _view(self, name: str) -> View | None:
+        dataset = self.datasets.get(name)
+        return dataset.view if dataset is not None else None
+
     def _recognise(self, dataset: Dataset) -> None:
+        if dataset.view_of:
+            # It names no object that is stored, and what is lost of it is made again.
+            if not dataset.index.reader.identity().name:
+                dataset.index.writer.identify(uuid.uuid4().hex)
+            return
         recognise(dataset.name, dataset.index, dataset.catalog, self._known, self.objects)
 
     def references(self) -> AbstractContextManager[References]:

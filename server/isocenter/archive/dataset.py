@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 import pyarrow as pa
 
 from isocenter.archive.arrival import Announced, Clock, Origin
+from isocenter.archive.column_words import describe_column
 from isocenter.archive.compact import Upkeep
 from isocenter.archive.describe import describe
 from isocenter.archive.flush import Flush, Flushed
@@ -27,34 +28,18 @@ from isocenter.archive.research import Asks
 from isocenter.archive.shared import Shared
 from isocenter.archive.sounding import Sounding
 from isocenter.archive.summaries import Summaries
+from isocenter.archive.view import View
 from isocenter.config import DatasetSettings
-from isocenter.dicom.attributes import lookup
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, OneOf, Predicate, to_json
-from isocenter.errors import Conflict, NotFound, UnknownAttribute
+from isocenter.errors import Conflict, Forbidden, NotFound
 from isocenter.index import Change, GroupCommit, Outcome, Put, StoredInstance
 from isocenter.index.records import ConflictObject, Deleted, Snapshot
 from isocenter.objects import ObjectStore
 
 Order = Sequence[tuple[str, Literal["asc", "desc"]]]
 _CHUNK = 500
-_OWN = {
-    "_study_key": "64-bit key of StudyInstanceUID",
-    "_series_key": "64-bit key of SeriesInstanceUID",
-    "_sop_key": "64-bit key of SOPInstanceUID",
-    "_seq": "sequence in which instances were stored",
-    "_received": "when its last byte arrived, UTC",
-    "_source_aet": "AE title that sent it",
-    "_called_aet": "AE title that it was sent to",
-    "_object": "path of the object below the object store",
-    "_size": "bytes of the object",
-    "_sha256": "identity digest: data set bytes and transfer syntax",
-    "_transfer_syntax": "UID of the encoding it is stored in",
-    "_data_set_offset": "where its data set begins in the object",
-    "_problems": "what is wrong with its encoding",
-    "_unconverted": "attributes whose value does not fit their column and is in json only",
-}
 
 
 class Dataset:
@@ -84,6 +69,8 @@ class Dataset:
         vacuum_after: float = 3600.0,
     ) -> None:
         self.name = place.name
+        self.view_of = settings.view_of
+        self.view: View | None = None
         self.shared = shared
         self.ae_title = settings.ae_title
         self.objects = objects
@@ -134,6 +121,7 @@ class Dataset:
             sop_instance: Affected SOP Instance UID of the command, likewise.
             study: the only Study Instance UID that is taken here (PS3.18 10.5.1).
         """
+        self.require_writable()
         announced = Announced(transfer_syntax, sop_class, sop_instance, study)
         return Reception(self._ingest.sink(origin, announced), self._executor)
 
@@ -264,7 +252,9 @@ class Dataset:
     def columns(self, level: Level) -> list[dict[str, str]]:
         """The columns there are: name, Arrow type and what they mean."""
         found = self._research.ask(self._question("columns", level=level.value))
-        return [{"name": name, "type": kind, "description": _describe(name)} for name, kind in found.items()]
+        return [
+            {"name": name, "type": kind, "description": describe_column(name)} for name, kind in found.items()
+        ]
 
     def metadata(self, predicate: Predicate) -> Iterator[tuple[str, str]]:
         """SOPInstanceUID and DICOM JSON of every instance that satisfies the predicate, in series order."""
@@ -315,8 +305,17 @@ class Dataset:
 
     # -- changing --------------------------------------------------------------------------------------
 
+    def require_writable(self) -> None:
+        """Raises Forbidden for a view, which changes with its source alone."""
+        if self.view_of:
+            hint = f"what changes in {self.view_of} changes here"
+            raise Forbidden(
+                f"The dataset {self.name} is a view of {self.view_of}, to be read only", hint=hint
+            )
+
     def delete(self, level: Level, uid: str, *, study: str = "", series: str = "") -> Deleted:
         """Delete a patient, study, series or instance; its objects stay until the sweep."""
+        self.require_writable()
         return self.index.writer.delete(level, uid, study=study, series=series)
 
     def adopt_conflict(self, conflict: int) -> Outcome:
@@ -346,6 +345,7 @@ class Dataset:
 
     def snapshot(self, name: str) -> Snapshot:
         """Name this moment, flushed exactly up to it. Raises Conflict when the name is taken."""
+        self.require_writable()
         with self.catalog_lock.held():
             taken = self.index.writer.snapshot(name)
             self.flushing.complete_snapshots()
@@ -357,6 +357,7 @@ class Dataset:
 
     def reset(self, name: str) -> Snapshot:
         """Return to a snapshot: rows, tail, tombstones and heads in one transaction. Raises NotFound."""
+        self.require_writable()
         if any(one.heads is None for one in self.snapshots()):
             self.flushing.complete_snapshots()
         return self.index.writer.reset(name)
@@ -378,14 +379,3 @@ class Dataset:
     def vacuum(self, *, hours: float | None = None) -> dict[str, list[str]]:
         """Delete files of the catalog that neither head nor snapshot holds, once removed for an hour."""
         return self._upkeep.vacuum(self._vacuum_hours if hours is None else hours)
-
-
-def _describe(name: str) -> str:
-    """What a column holds, in a few words."""
-    if name.startswith("_"):
-        return _OWN.get(name, "")
-    try:
-        attribute = lookup(name)
-    except UnknownAttribute:
-        return ""
-    return f"{attribute.tag_text} {attribute.vr}"

@@ -102,6 +102,7 @@ class _Rebuild:
         self.place = place
         self.objects = objects
         self.tell = tell
+        self.is_view = settings.all_datasets()[place.name].view_of is not None
         self.on_conflict = settings.all_datasets()[place.name].on_conflict
         self.folder = place.folder / workplace.NAME
         if in_postgres(place.index):
@@ -118,6 +119,7 @@ class _Rebuild:
             self.told = None  # noted anew at the end
 
     def run(self, source: Source) -> Rebuilt:
+        source = "objects" if self.is_view else source
         old = self.place.open_catalog()
         if source == "catalog" and INSTANCES not in old.tables():
             raise BadRequest("There is no catalog to rebuild from", hint="rebuild from the objects")
@@ -127,12 +129,13 @@ class _Rebuild:
             drop_index(self.new.index, self.new.name)
         arrivals = Arrivals(self.folder / "arrivals.db")
         try:
-            arrivals.fill(
-                self.objects,
-                self.place.name,
-                lambda seen: self.tell("objects found", seen, seen),
-                self.shared,
-            )
+            if not self.is_view:  # which is left empty: the server fills it
+                arrivals.fill(
+                    self.objects,
+                    self.place.name,
+                    lambda seen: self.tell("objects found", seen, seen),
+                    self.shared,
+                )
             self.done.unreadable = dict.fromkeys(arrivals.unreadable(), "its head cannot be read")
             with self.new.open_index() as index:
                 index.writer.identify(self.told.index if self.told else uuid.uuid4().hex)
@@ -144,7 +147,8 @@ class _Rebuild:
         finally:
             arrivals.close()
         self.done.kept = self._swap(source)
-        self.known.put(self.place.name, Note(own.name, own.last_seq))
+        if not self.is_view:
+            self.known.put(self.place.name, Note(own.name, own.last_seq))
         return self.done
 
     def _require_unused(self) -> None:

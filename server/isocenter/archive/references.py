@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from isocenter.archive.known import Known, dataset_of, recognise
 from isocenter.archive.opening import Opened
 from isocenter.archive.place import Place
+from isocenter.archive.view import is_view
 from isocenter.catalog.members import unpack
 from isocenter.dicom.uids import is_valid_uid
 from isocenter.errors import Damaged, Unavailable
@@ -109,6 +110,7 @@ def references(
     """
     folders = {path.name: path for path in (data / "datasets").iterdir() if path.is_dir()}
     folders |= {name: data / "datasets" / name for name in known.names()}
+    folders = {name: folder for name, folder in folders.items() if not is_view(folder)}
     indexes: list[Index] = []
     with ExitStack() as stack:
         for name, folder in sorted(folders.items()):

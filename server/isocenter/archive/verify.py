@@ -101,13 +101,15 @@ def _objects_of(
 ) -> None:
     what, expected = f"objects of {dataset.name}", dataset.count(Level.INSTANCE)
     tell(what, 0, expected)
+    if dataset.view is not None and dataset.view.standing().up_to is None:
+        return  # it is being made anew
     done = 0
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         named = dataset.index.reader.stored_objects()
         while part := list(islice(named, _AT_ONCE)):
             found = pool.map(lambda one: _look(dataset.objects, one, digests), part)
             for one, seen in zip(part, found, strict=True):
-                if wrong := seen and _look_again(dataset, one, digests):
+                if wrong := seen and _of_view(dataset, one, _look_again(dataset, one, digests)):
                     right = repair and wrong == HEAD and _repair_head(archive, dataset, one)
                     report.findings.append(Finding(wrong, dataset.name, one.object, right))
             done += len(part)
@@ -135,6 +137,14 @@ def _look(store: ObjectStore, instance: StoredObject, digests: bool) -> str:
     if identity != instance.sha256:
         return DAMAGED
     return HEAD if whole != instance.file_sha256 else ""
+
+
+def _of_view(dataset: Dataset, instance: StoredObject, wrong: str) -> str:
+    """What is wrong where objects are made: what its source lacks is a finding there, or goes here next."""
+    if dataset.view is None or not wrong:
+        return wrong
+    known = dataset.index.reader.origin_of(instance.object) is not None
+    return "" if wrong == MISSING and known else DAMAGED
 
 
 def _look_again(dataset: Dataset, instance: StoredObject, digests: bool) -> str:

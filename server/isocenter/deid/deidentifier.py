@@ -26,6 +26,7 @@ from isocenter.deid.files import FileOutcome, Files, settle
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifiers, Window
 from isocenter.deid.key import Key
 from isocenter.deid.outcome import Outcome
+from isocenter.deid.part10 import MakeHead
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.plan import PIXEL_DATA
 from isocenter.deid.policies import Policies
@@ -163,7 +164,7 @@ class Deidentifier:
         """De-identify a file; one that is at `target` is replaced, once the new one is whole."""
         return self._files.run(Path(source), lambda _result: Path(target), replace=True)
 
-    def stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+    def stream(self, source: BinaryIO, sink: BinaryIO, head: MakeHead | None = None) -> FileOutcome:
         """De-identify an open file, of which nothing needs to be on a disk: one stored object on the fly.
 
         The bytes are those that `file` writes. What is quarantined leaves `sink` empty.
@@ -171,8 +172,9 @@ class Deidentifier:
         Args:
             source: can be sought in; read from its first byte, left open.
             sink: empty, can be sought in and read (`tempfile.SpooledTemporaryFile`); left open, at its end.
+            head: makes preamble and File Meta Information; ours when there is none.
         """
-        return self._files.stream(source, sink)
+        return self._files.stream(source, sink, head)
 
     def folder(
         self,

@@ -23,7 +23,7 @@ from isocenter.deid.engine import Engine
 from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding, Outcome
-from isocenter.deid.part10 import Part10, opened, reading, write
+from isocenter.deid.part10 import MakeHead, Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Residual, Uncleared
 from isocenter.deid.regions import Mask
@@ -120,14 +120,15 @@ class Files:
         """
         return self._told(source, lambda: self._run(source, place, replace=replace))
 
-    def stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+    def stream(self, source: BinaryIO, sink: BinaryIO, head: MakeHead | None = None) -> FileOutcome:
         """De-identify an open file into another one, which is empty where there is no result.
 
         Args:
             source: can be sought in; read from its first byte, left open.
             sink: empty, can be sought in and read; left open, at its end.
+            head: makes preamble and File Meta Information; ours when there is none.
         """
-        done = self._told(source, lambda: self._stream(source, sink))
+        done = self._told(source, lambda: self._stream(source, sink, head))
         if done.end is not End.OUT:
             sink.seek(0)
             sink.truncate()
@@ -165,11 +166,11 @@ class Files:
                 self._rehearse(done, source, file, result)
             return done
 
-    def _stream(self, source: BinaryIO, sink: BinaryIO) -> FileOutcome:
+    def _stream(self, source: BinaryIO, sink: BinaryIO, head: MakeHead | None) -> FileOutcome:
         with opened(source) as file:
             done, result = self._made(file)
             if result is not None:
-                write(sink, file, result)
+                write(sink, file, result, head)
                 sink.flush()
                 self._examine(done, source, sink)
                 if done.end is End.OUT:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -35,6 +35,8 @@ from isocenter.dicom.deflated import deflate, inflate
 from isocenter.dicom.header import Header, read_header
 from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
+MakeHead = Callable[[Dataset, str], bytes]
+"""Preamble and File Meta Information of a result, in a transfer syntax."""
 _OFFSET_TABLES = frozenset({0x7FE00001, 0x7FE00002})
 PIECE = 1 << 20
 LONGEST_TAIL = 1 << 24
@@ -182,11 +184,18 @@ def _add_tail(stream: BinaryIO, end: int, dataset: Dataset, *, implicit: bool, l
         dataset[tag] = found.get_item(tag)
 
 
-def write(target: BinaryIO, source: Part10, result: Dataset) -> None:
-    """Write a file: File Meta Information of ours, the elements of `result`, Pixel Data of `source`."""
+def write(target: BinaryIO, source: Part10, result: Dataset, head: MakeHead | None = None) -> None:
+    """Write a file: a head, the elements of `result`, Pixel Data of `source`.
+
+    Args:
+        target: where to.
+        source: the file as it was.
+        result: its data set as it is now.
+        head: makes preamble and File Meta Information; ours when there is none.
+    """
     masked = source.masked
     syntax = masked.transfer_syntax if masked else source.transfer_syntax
-    target.write(bytes(128) + b"DICM" + _meta(result, syntax))
+    target.write((head or _head)(result, syntax))
     if masked is not None:
         _write_masked(target, source, result, masked)
         return
@@ -266,8 +275,8 @@ def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO) -> None:
         left -= len(piece)
 
 
-def _meta(result: Dataset, transfer_syntax: str) -> bytes:
-    """File Meta Information: nothing of the source's but the transfer syntax."""
+def _head(result: Dataset, transfer_syntax: str) -> bytes:
+    """A preamble of zeros and File Meta Information: nothing of the source's but the transfer syntax."""
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
     meta.MediaStorageSOPClassUID = result.SOPClassUID
@@ -277,4 +286,4 @@ def _meta(result: Dataset, transfer_syntax: str) -> bytes:
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     buffer = DicomBytesIO()
     write_file_meta_info(buffer, meta)
-    return buffer.getvalue()
+    return bytes(128) + b"DICM" + buffer.getvalue()

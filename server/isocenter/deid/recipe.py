@@ -6,19 +6,22 @@ that are equal, with keys of the same fingerprint, give the same bytes. Not here
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from isocenter.deid.deidentifier import PROFILES, Deidentifier
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Window
 from isocenter.deid.key import Key
+from isocenter.deid.key_ring import KeyRing
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Uncleared
 from isocenter.deid.regions import RegionRule, parse_regions
 from isocenter.deid.rules import RuleFile, parse_rules
-from isocenter.errors import BadRequest
+from isocenter.errors import BadRequest, Conflict
 
 DEFAULT_KEY = "default"
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -125,6 +128,15 @@ class Recipe:
             judge=judge,
             **more,
         )
+
+
+def key_of(data: Path, recipe: Recipe) -> Key:
+    """The key that a recipe names; the default one is made when it is first needed. Raises NotFound."""
+    ring = KeyRing.of(data)
+    if recipe.key == DEFAULT_KEY and DEFAULT_KEY not in ring.names():
+        with contextlib.suppress(Conflict, BadRequest):  # somebody else just made it
+            ring.make(DEFAULT_KEY)
+    return ring.get(recipe.key)
 
 
 _WORDS = {

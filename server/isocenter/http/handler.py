@@ -33,6 +33,7 @@ MEBIBYTE = 1024 * 1024
 # The body of a refused request is read and dropped up to here, so that its sender gets to read why (one that
 # is cut off while it sends sees only a reset); beyond it we answer and hang up.
 _MOST_DRAINED = 64 * MEBIBYTE
+_CHANGING = frozenset({Action.STORE, Action.CURATE})
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -144,6 +145,8 @@ class Handler(RequestHandler):
         if found is None:
             known = sorted(n for n in self.context.archive.datasets if self.identity.may(action, n))
             raise NotFound(f"There is no dataset {name!r}", hint=f"there are: {', '.join(known)}")
+        if action in _CHANGING:
+            found.require_writable()
         return found
 
     @property

@@ -49,6 +49,15 @@ def references(session: Session, paths: Sequence[str]) -> set[str]:
     return found & wanted
 
 
+def shows(session: Session, path: str) -> bool:
+    """Whether a visible instance names this object."""
+    key = key_of(path.rpartition("/")[2].rsplit(".", 2)[0])
+    return any(
+        session.rows(f"SELECT 1 FROM instance WHERE {where} AND object = ? AND v1 IS NULL", values)
+        for where, values in (("sop_key = ?", (key, path)), ("odd_path = 1", (path,)))
+    )
+
+
 def file_digests(session: Session, path: str) -> set[str]:
     """The file digests that rows of any epoch, or conflicts, know of an object."""
     among, found = "(object = ? AND {})", set()

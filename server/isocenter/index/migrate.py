@@ -20,7 +20,7 @@ from isocenter.index.database import Database, Session
 from isocenter.index.schema import metadata
 
 SCRIPTS = Path(__file__).parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 """The revision that `schema` describes."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from isocenter.errors import Unavailable
-from isocenter.index import cohorts, nonpatient, worklist
+from isocenter.index import cohorts, nonpatient, origins, worklist
 from isocenter.index.database import Database
 from isocenter.index.migrate import prepare
 from isocenter.index.places import in_postgres
@@ -15,7 +15,7 @@ from isocenter.index.reader import Reader
 from isocenter.index.sqlite import Sqlite
 from isocenter.index.writer import Writer
 
-_DECLARED = (cohorts, nonpatient, worklist)
+_DECLARED = (cohorts, nonpatient, origins, worklist)
 """Modules that add tables to the schema: an index is opened only when all are known."""
 
 

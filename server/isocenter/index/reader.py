@@ -6,17 +6,18 @@ Not here: attributes that only the catalog holds, and user SQL, which never come
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import And, Equal, Everything, OneOf, Predicate
 from isocenter.errors import InvalidQuery
-from isocenter.index import audit, changes, cohorts, epochs, identity, names, schema
+from isocenter.index import audit, changes, cohorts, epochs, identity, names, origins, schema
 from isocenter.index.comparisons import Unsupported
 from isocenter.index.conditions import Conditions, lowest_level
 from isocenter.index.database import Database, Row, Session, quoted, select_text
 from isocenter.index.identity import Identity
+from isocenter.index.origins import Origin
 from isocenter.index.records import (
     Change,
     Collision,
@@ -241,6 +242,36 @@ class Reader:
         """Which of these object paths any row of any epoch, or a conflict, still names."""
         with self.database.read() as session:
             return audit.references(session, list(paths))
+
+    def shows(self, path: str) -> bool:
+        """Whether a visible instance names this object."""
+        with self.database.read() as session:
+            return audit.shows(session, path)
+
+    def origins(self, uids: Sequence[str]) -> dict[str, Origin]:
+        """Of a view: what became of these instances of its source."""
+        with self.database.read() as session:
+            return origins.of_sources(session, uids)
+
+    def origins_after(self, after: int, limit: int) -> list[tuple[int, Origin]]:
+        """Of a view: what became of the instances of its source, row by row, with the ids of the rows."""
+        with self.database.read() as session:
+            return origins.page(session, after, limit)
+
+    def origin_of(self, path: str) -> Origin | None:
+        """Of a view: what an object is made of."""
+        with self.database.read() as session:
+            return origins.of_object(session, path)
+
+    def kept_back(self) -> dict[str, int]:
+        """Of a view: how many instances of its source are not in it, by reason."""
+        with self.database.read() as session:
+            return origins.reasons(session)
+
+    def progress(self) -> Mapping[str, str]:
+        """Of a view: how far it has come."""
+        with self.database.read() as session:
+            return origins.progress_of(session)
 
     def cohort_parts(self) -> Iterator[bytes]:
         """The packed members of every cohort of every epoch, part by part."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from isocenter.dicom.levels import Level
 from isocenter.errors import Conflict, InvalidValue
-from isocenter.index import changes, cohorts, epochs, identity, leases, removal
+from isocenter.index import changes, cohorts, epochs, identity, leases, origins, removal
 from isocenter.index.candidate import prepare
 from isocenter.index.database import Database
 from isocenter.index.familiar import Familiar
@@ -116,6 +116,16 @@ class Writer:
         """Forget a conflict object; the path of its object. Raises NotFound."""
         with self.database.write() as session:
             return removal.drop_conflict(session, conflict)
+
+    def take_over(self, taken: origins.Taken) -> None:
+        """Take a step of a view: its instances, where they come from and how far it is, all or nothing."""
+        group = [prepare(put) for put in taken.puts]
+        with self.database.write() as session:
+            if taken.gone:
+                removal.delete_instances(session, taken.gone, self.default_issuer)
+            if group:
+                Ingest(session, "replace", self.default_issuer).run(group)
+            origins.take(session, taken)
 
     # -- catalog ---------------------------------------------------------------------------------------
 

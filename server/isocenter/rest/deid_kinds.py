@@ -54,7 +54,7 @@ def prepared(handler: JobHandler, dataset: str, told: dict[str, Any]) -> dict[st
         NotFound: no such key, cohort or dataset.
     """
     from isocenter.deid import Option, Recipe
-    from isocenter.rest.recipes import key_of
+    from isocenter.deid.recipe import key_of
 
     made = chosen(handler, dataset, told)
     recipe = Recipe.from_json(told.get("recipe", {}))

@@ -5,15 +5,11 @@ Not here: what is done by them (`deid`), results that are held for a review.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from isocenter.deid.key import Key
-from isocenter.deid.key_ring import KeyRing
-from isocenter.deid.recipe import DEFAULT_KEY, Recipe
-from isocenter.errors import BadRequest, Conflict
+from isocenter.deid.recipe import Recipe, key_of
+from isocenter.errors import Conflict
 from isocenter.rest.handler import ApiHandler
 from isocenter.security import Action
 
@@ -41,12 +37,3 @@ def refuse_where_reviewed(handler: ApiHandler) -> None:
             "Here somebody looks at what was de-identified before it leaves",
             hint="POST /api/deid makes what is held until it is reviewed",
         )
-
-
-def key_of(data: Path, recipe: Recipe) -> Key:
-    """The key that a recipe names; the default one is made when it is first needed. Raises NotFound."""
-    ring = KeyRing.of(data)
-    if recipe.key == DEFAULT_KEY and DEFAULT_KEY not in ring.names():
-        with contextlib.suppress(Conflict, BadRequest):  # somebody else just made it
-            ring.make(DEFAULT_KEY)
-    return ring.get(recipe.key)

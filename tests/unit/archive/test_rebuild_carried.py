@@ -36,6 +36,8 @@ REMADE = {"patient", "study", "series", "instance", "upper_values", "level_confl
     "catalog_head",
     "epoch",
     "lease",
+    "origin",
+    "view_progress",
 }
 LOST = {"snapshot", "change"}
 

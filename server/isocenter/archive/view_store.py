@@ -1,0 +1,104 @@
+"""The object store of an archive that has views: their objects are made when they are opened.
+
+Every other object is where it was. An object of a view has a name like any other, below `view-<dataset>/`,
+and no local file, as if it were remote. Nothing is placed, listed or removed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from isocenter.errors import NotFound
+from isocenter.objects import Incoming, ObjectInfo, ObjectStore, Share
+
+_PREFIX = "view-"
+
+
+def named(view: str, relpath: str) -> str:
+    """The name of an object of a view."""
+    return f"{_PREFIX}{view}/{relpath}"
+
+
+class Makes(Protocol):
+    """A view, as it makes its objects."""
+
+    def open(self, relpath: str) -> BinaryIO:
+        """The object, made. Raises NotFound, Gone, Damaged."""
+
+    def info(self, relpath: str) -> ObjectInfo | None:
+        """Its size; None when it cannot be made."""
+
+
+class ViewStore:
+    """An object store, and what views make of its objects.
+
+    Args:
+        store: the objects.
+        view: the view of a name; None where there is none.
+    """
+
+    def __init__(self, store: ObjectStore, view: Callable[[str], Makes | None]) -> None:
+        self.store = store
+        self._view = view
+
+    def _made_by(self, relpath: str) -> Makes | None:
+        """The view that an object belongs to; None for one that is stored."""
+        if not relpath.startswith(_PREFIX):
+            return None
+        found = self._view(relpath.removeprefix(_PREFIX).partition("/")[0])
+        if found is None:
+            raise NotFound("The view of this object is not there any more")
+        return found
+
+    def open(self, relpath: str) -> BinaryIO:
+        """The object as a seekable binary file. Raises NotFound."""
+        view = self._made_by(relpath)
+        return self.store.open(relpath) if view is None else view.open(relpath)
+
+    def path(self, relpath: str) -> Path | None:
+        """The object as a local file, or None where there is none."""
+        return None if relpath.startswith(_PREFIX) else self.store.path(relpath)
+
+    def info(self, relpath: str) -> ObjectInfo | None:
+        """Size and time of the object, None when it is not there."""
+        view = self._made_by(relpath)
+        return self.store.info(relpath) if view is None else view.info(relpath)
+
+    def create(self) -> Incoming:
+        """A new incoming object."""
+        return self.store.create()
+
+    def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
+        """Give a sealed object its name."""
+        return self.store.place(incoming, relpath, replace=replace)
+
+    def sync_directories(self, relpaths: Iterable[str]) -> None:
+        """Make the names of these objects durable."""
+        self.store.sync_directories(relpaths)
+
+    def delete(self, relpath: str) -> None:
+        """Remove the object."""
+        self.store.delete(relpath)
+
+    def list(self, under: str = "") -> Iterator[ObjectInfo]:
+        """Every object that is stored."""
+        return self.store.list(under)
+
+    def remove_leftovers(self) -> int:
+        """Remove incoming objects of processes that are dead."""
+        return self.store.remove_leftovers()
+
+    def hold(self) -> Share:
+        """Keep the sweeper out."""
+        return self.store.hold()
+
+    def lock_exclusive(self) -> AbstractContextManager[None]:
+        """Sweep lock, exclusive."""
+        return self.store.lock_exclusive()
+
+    def close(self) -> None:
+        """Release what the store holds open."""
+        self.store.close()
