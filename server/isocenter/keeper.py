@@ -56,6 +56,8 @@ def keeper(
 
 @contextlib.asynccontextmanager
 async def _service(settings: Settings, prepare: Callable[[], None] | None) -> AsyncIterator[None]:
+    if prepare is not None:
+        prepare()
     archive = Archive.open(settings)
     keeper = Keeper(archive)
     work = asyncio.create_task(keeper.run())

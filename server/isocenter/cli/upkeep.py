@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from isocenter.app import register
 from isocenter.archive import Archive
 from isocenter.archive.rebuild import Rebuilt, rebuild
 from isocenter.archive.verify import Report
@@ -29,6 +30,7 @@ MEANINGS = {
 def verify(settings: Settings, *, repair: bool, digests: bool, as_json: bool) -> int:
     """Verify the whole archive, which may be in use; exit code 1 if something is wrong and stays so."""
     _require(settings)
+    register()
     with Archive.open(settings) as archive, _told(quiet=as_json) as tell:
         report = verify_archive(archive, repair=repair, digests=digests, progress=tell)
     if as_json:
