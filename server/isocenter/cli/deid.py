@@ -50,6 +50,7 @@ class Wanted:
     dry_run: bool
     dicomdir: bool
     workers: int | None
+    file_seconds: float
 
 
 def run(wanted: Wanted, *, as_json: bool) -> int:
@@ -150,6 +151,7 @@ def _folder(deidentifier: Deidentifier, wanted: Wanted, source: Path, target: Pa
             workers=wanted.workers,
             dry_run=wanted.dry_run,
             dicomdir=wanted.dicomdir,
+            file_seconds=wanted.file_seconds,
             title=wanted.report_title,
             unlocked=wanted.report_unlocked,
             progress=lambda number: bar.advance(task, number),

@@ -40,6 +40,7 @@ def deid(
     dry_run: wanted.DryRun = False,
     dicomdir: wanted.Dicomdir = True,
     workers: wanted.Workers = None,
+    file_seconds: wanted.FileSeconds = 900,
     as_json: AsJson = False,
 ) -> None:
     """De-identify a folder or a file by PS3.15 Annex E. Exit code 1 if something has to be looked at."""

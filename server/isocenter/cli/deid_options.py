@@ -89,3 +89,6 @@ Dicomdir = Annotated[bool, typer.Option("--dicomdir/--no-dicomdir", help="Make a
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; one a core for many files.")
 ]
+FileSeconds = Annotated[
+    float, typer.Option("--file-seconds", min=0, help="A file that takes longer is quarantined; 0: no limit.")
+]

@@ -1,7 +1,9 @@
-"""The processes of a run: files in, outcomes out, in any order, each file exactly once.
+"""The processes of a run: files in, what became of them out, in any order, each file exactly once.
 
-Every worker is a process of its own, spawned. When one dies of a file, only its pieces are tried again, one
-by one, and the file that kills twice is quarantined.
+A process is given pieces and answers file by file, so that it is known which file it is at. When it dies,
+that file is tried once more by another, and quarantined if that dies too; when a file takes longer than the
+limit, its process is ended and the file quarantined. Processes are forked from a server that has imported
+what they need (spawned where there is none). Not here: what is done with a file (`files`).
 """
 
 from __future__ import annotations
@@ -9,19 +11,21 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
-import threading
-from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isocenter.deid.files import End, Files
+from isocenter.deid.files import End, FileOutcome, Files, sweep
 from isocenter.deid.names import placed
-from isocenter.deid.outcome import Outcome
+from isocenter.deid.outcome import Finding
 from isocenter.deid.review import Seen
 from isocenter.deid.verify import Examined
+from isocenter.errors import Damaged
 from isocenter.pool import end_with_parent
 
 if TYPE_CHECKING:
@@ -30,132 +34,265 @@ if TYPE_CHECKING:
 PIECE = 16
 WORTH_A_PROCESS = 500
 """Files that take longer than a process takes to start."""
+FILE_SECONDS = 900.0
+"""As long as a file may take where nothing else is told: large ones with OCR or boxes need minutes."""
+LEAST_MEMORY = 2 << 30
+_STARTS = 3
+_LONGEST_WAIT = 60.0
+
+Action = tuple[tuple[int, ...], str, str]
 
 
 class Done(NamedTuple):
-    """What is told of a file: nothing of its values, unless it is for a review (`seen`)."""
+    """What is told of a file: nothing of its values, unless it is for a review (`seen`).
+
+    Attributes:
+        source: the file.
+        end: out, quarantined or skipped.
+        reason: why, when it is not out.
+        sop_instance: new UID of the object.
+        cleared: whether Patient Identity Removed is YES.
+        actions: place, step and reason of each change.
+        findings: what a person should look at.
+        examined: what the second reader saw; None where it did not look.
+        target: where the result is; None when there is none.
+        seen: what was done, with values; None where none is asked for. Identifying.
+    """
 
     source: Path
     end: End
     reason: str = ""
     sop_instance: str = ""
     cleared: bool = False
-    outcome: Outcome = Outcome(None)
+    actions: Sequence[Action] = ()
+    findings: Sequence[Finding] = ()
     examined: Examined | None = None
     target: Path | None = None
     seen: Seen | None = None
 
 
-def crew(setup: Setup, paths: list[Path], target: Path | None, workers: int | None) -> Generator[Done]:
-    """Do all files, in so many processes (1: in this one; None: one a core, if there are files enough)."""
+def crew(
+    setup: Setup,
+    paths: list[Path],
+    target: Path | None,
+    workers: int | None = 1,
+    seconds: float | None = None,
+) -> Generator[Done]:
+    """Do all files.
+
+    Args:
+        setup: how.
+        paths: the files.
+        target: where results go; None writes nothing.
+        workers: processes (1: in this one, unless there is a limit; None: one a core, if files are enough).
+        seconds: how long a file may take; None has the usual limit in processes of their own, and none in
+            this one; 0 has none.
+    """
     if workers is None:
         workers = min(os.cpu_count() or 1, 1 + len(paths) // WORTH_A_PROCESS)
-    if workers <= 1 or len(paths) <= 1:
+    workers = min(workers, -(-len(paths) // PIECE))
+    if paths and (workers > 1 or seconds):
+        limit = FILE_SECONDS if seconds is None else seconds or float("inf")
+        yield from _Crew(setup, target, limit).run(paths, workers)
+    elif paths:
         files = setup.files()
         yield from (_one(files, path, target) for path in paths)
-        return
-    pieces = [paths[start : start + PIECE] for start in range(0, len(paths), PIECE)]
-    yield from _Crew(setup, pieces, target, min(workers, len(pieces))).run()
 
 
 class _Crew:
-    """Threads that each feed a process."""
+    """Processes that do files, none longer than a limit in seconds."""
 
-    def __init__(self, setup: Setup, pieces: list[list[Path]], target: Path | None, workers: int) -> None:
+    def __init__(self, setup: Setup, target: Path | None, limit: float) -> None:
         self.setup = setup
         self.target = target
-        self.workers = workers
-        self._pieces = queue.SimpleQueue[list[Path]]()
-        for piece in pieces:
-            self._pieces.put(piece)
-        self._done = queue.Queue[list[Done] | BaseException | None](maxsize=4 * workers)
-        self._stopped = threading.Event()
+        self.limit = limit
+        self._unstarted = 0
+        self._tried: set[Path] = set()
 
-    def run(self) -> Iterator[Done]:
-        threads = [threading.Thread(target=self._feed, daemon=True) for _ in range(self.workers)]
-        for thread in threads:
-            thread.start()
-        running = len(threads)
-        try:
-            while running:
-                told = self._done.get()
-                if told is None:
-                    running -= 1
-                elif isinstance(told, BaseException):
-                    raise told
-                else:
-                    yield from told
-        finally:
-            self._stopped.set()
-            while any(thread.is_alive() for thread in threads):
-                self._drain()
-
-    def _drain(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            self._done.get(timeout=0.05)
-
-    def _feed(self) -> None:
-        process = self._process()
-        try:
-            while not self._stopped.is_set():
-                try:
-                    piece = self._pieces.get_nowait()
-                except queue.Empty:
-                    break
-                try:
-                    self._done.put(process.submit(_piece, piece).result())
-                except BrokenProcessPool:
-                    process = self._one_by_one(piece)
-        except BaseException as error:  # noqa: BLE001 (told to whoever runs it)
-            self._done.put(error)
-        finally:
-            process.shutdown(wait=True, cancel_futures=True)
-            self._done.put(None)
-
-    def _one_by_one(self, piece: list[Path]) -> ProcessPoolExecutor:
-        """After a death: find the file that did it; returns a process that lives."""
-        process = self._process()
-        for path in piece:
+    def run(self, paths: list[Path], number: int) -> Iterator[Done]:
+        """Do all of them, in so many processes."""
+        pieces = deque(paths[start : start + PIECE] for start in range(0, len(paths), PIECE))
+        team: list[_Worker] = []
+        with tempfile.TemporaryDirectory() as scratch:
+            memory = max(LEAST_MEMORY, _physical() // number)
             try:
-                self._done.put(process.submit(_piece, [path]).result())
-            except BrokenProcessPool:
-                process.shutdown(wait=True)
-                process = self._process()
-                self._done.put([Done(path, End.QUARANTINED, "the process that read it died of it")])
-        return process
+                while pieces or team:
+                    while pieces and len(team) < number:
+                        team.append(_Worker(self.setup, self.target, scratch, memory))
+                    for worker in list(team):
+                        yield from worker.told()
+                        if worker.lives(self.limit):
+                            worker.feed(pieces)
+                        else:
+                            team.remove(worker)
+                            yield from self._lost(worker, pieces)
+                    _wait(team, self.limit)
+            finally:
+                for worker in team:
+                    worker.end()
 
-    def _process(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            1,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(self.setup, self.target),
-        )
+    def _lost(self, worker: _Worker, pieces: deque[list[Path]]) -> Iterator[Done]:
+        """After the end of a process: quarantine the file that did it, or try once more."""
+        worker.end()
+        if worker.finished:
+            return
+        if self.target is not None:
+            sweep(self.target, worker.pid)
+        self._unstarted += not worker.ready
+        if self._unstarted >= _STARTS:
+            raise Damaged("The processes that de-identify cannot be started")
+        left = list(worker.at)
+        if left and worker.ready:
+            first = left.pop(0)
+            if worker.overdue:
+                yield Done(first, End.QUARANTINED, f"it took longer than {self.limit:g} seconds")
+            elif first in self._tried:
+                yield Done(first, End.QUARANTINED, "the process that read it died of it")
+            else:
+                self._tried.add(first)
+                pieces.appendleft([first])
+        if left:
+            pieces.append(left)
 
 
-_worker: tuple[Files, Path | None] | None = None
+class _Worker:
+    """A process that does files.
+
+    Attributes:
+        at: files that it was given and has not answered; it is at the first.
+        ready: whether it has begun.
+        overdue: whether it was ended for its time.
+        finished: whether it has done all it was given, and there was no more.
+    """
+
+    def __init__(self, setup: Setup, target: Path | None, scratch: str, memory: int) -> None:
+        context = _context()
+        self.pipe, theirs = context.Pipe()
+        arguments = (theirs, setup, target, scratch, memory)
+        self.process = context.Process(target=_work, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.pid = self.process.pid or 0
+        self.at: deque[Path] = deque()
+        self.ready = self.overdue = self.finished = self.dead = False
+        self.since = time.monotonic()
+
+    def told(self) -> Iterator[Done]:
+        """What it has answered since."""
+        while not self.dead:
+            try:
+                if not self.pipe.poll():
+                    return
+                told = self.pipe.recv()
+            except Exception:  # noqa: BLE001 (the end of the pipe, or half an answer)
+                self.dead = True
+                return
+            self.since = time.monotonic()
+            if isinstance(told, BaseException):
+                raise told
+            if told is None:
+                self.ready = True
+            else:
+                yield Done(self.at.popleft(), *told)
+
+    def lives(self, limit: float) -> bool:
+        """Whether it goes on; if not, whether for its time."""
+        if not self.dead and self.ready and self.at and time.monotonic() - self.since > limit:
+            self.overdue = not self.pipe.poll()
+        return not (self.dead or self.overdue or self.finished)
+
+    def feed(self, pieces: deque[list[Path]]) -> None:
+        """Give it work before it has none, or the end when there is none left."""
+        if not self.ready or len(self.at) > PIECE // 2:
+            return
+        if not pieces and self.at:
+            return
+        piece = pieces.popleft() if pieces else []
+        if not self.at:
+            self.since = time.monotonic()
+        self.at.extend(piece)
+        self.finished = not piece
+        with contextlib.suppress(OSError):  # it died: told when it is asked
+            self.pipe.send(piece)
+
+    def end(self) -> None:
+        """Wait for its end, or end it."""
+        if not self.finished:
+            self.process.kill()
+        self.process.join()
+        self.pipe.close()
+        self.process.close()
 
 
-def _begin(setup: Setup, target: Path | None) -> None:
-    global _worker
+def _wait(team: list[_Worker], limit: float) -> None:
+    """Until one has something to tell, or is overdue."""
+    if not team:
+        return
+    now = time.monotonic()
+    left = min(worker.since + limit - now if worker.at else limit for worker in team)
+    wait([worker.pipe for worker in team], max(0.0, min(left, _LONGEST_WAIT)) + 0.01)
+
+
+def _context() -> Any:
+    """How processes are made."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _physical() -> int:
+    """Bytes of memory of the machine; 0 where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _work(pipe: Connection, setup: Setup, target: Path | None, scratch: str, memory: int) -> None:
+    """What a process does: files until there are no more."""
     end_with_parent()
-    _worker = setup.files(), target
+    tempfile.tempdir = scratch  # emptied by whoever started it, should it die
+    try:
+        _limit(memory)
+        files = setup.files()
+    except Exception as error:  # noqa: BLE001 (told to whoever started it)
+        pipe.send(error)
+        return
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):  # whoever started it is gone
+        pipe.send(None)
+        while piece := pipe.recv():
+            for path in piece:
+                pipe.send(_one(files, path, target)[1:])
 
 
-def _piece(paths: list[Path]) -> list[Done]:
-    if _worker is None:
-        raise AssertionError("the process was not begun")
-    return [_one(_worker[0], path, _worker[1]) for path in paths]
+def _limit(memory: int) -> None:
+    """An allocation beyond this fails, and with it the file, not the machine (files mapped do not count)."""
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most), most))
 
 
 def _one(files: Files, path: Path, target: Path | None) -> Done:
+    """Do a file, in this process."""
     if not path.is_file():
         if path.is_dir() or path.is_symlink():
             return Done(path, End.QUARANTINED, "it cannot be opened")
         return Done(path, End.SKIPPED, "no file")
-    found = files.run(path, placed(target) if target is not None else None)
-    reason = found.reason if found.end is End.QUARANTINED else ""
-    bare = [change._replace(before=None, after=None) for change in found.changes]  # what was done, to nobody
-    outcome = Outcome(None, bare, found.findings, reason)
-    told = (found.end, found.reason, found.sop_instance, found.cleared, outcome, found.examined)
-    return Done(path, *told, found.target, found.seen)
+    found: FileOutcome = files.run(path, placed(target) if target is not None else None)
+    actions = [(change.path, change.step.do.name, change.step.why) for change in found.changes]
+    return Done(
+        path,
+        found.end,
+        found.reason,
+        found.sop_instance,
+        found.cleared,
+        actions,
+        found.findings,
+        found.examined,
+        found.target,
+        found.seen,
+    )

@@ -186,6 +186,7 @@ class Deidentifier:
         dry_run: bool = False,
         dicomdir: bool = True,
         progress: Callable[[int], None] | None = None,
+        file_seconds: float | None = None,
         title: str = "",
         unlocked: bool = False,
     ) -> Run:
@@ -199,6 +200,9 @@ class Deidentifier:
             dry_run: write nothing.
             dicomdir: make a DICOMDIR of the target.
             progress: told how many files were done since it was told last.
+            file_seconds: how long a file may take before it is quarantined. By default the processes of
+                several workers have a generous limit (`crew.FILE_SECONDS`) and a single worker, which is this
+                process, has none; a limit gives it a process of its own. 0: none.
             title: of the report.
             unlocked: show values in which something was found in the report.
 
@@ -215,6 +219,7 @@ class Deidentifier:
             dry_run=dry_run,
             dicomdir=dicomdir,
             progress=progress,
+            file_seconds=file_seconds,
             title=title,
             unlocked=unlocked,
         )

@@ -216,7 +216,7 @@ class Files:
         """Write whole or not at all; a target that is there is compared, and replaced only if asked."""
         if done.target is None:
             return
-        part = done.target.parent / f"{PART}{secrets.token_hex(8)}"
+        part = done.target.parent / f"{PART}{os.getpid()}-{secrets.token_hex(8)}"
         try:
             with part.open("xb") as stream:
                 write(stream, file, result)
@@ -333,6 +333,12 @@ def _not_dicom(source: Path | BinaryIO, error: UnreadableHeader) -> FileOutcome:
     if head[128:] == b"DICM":
         return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.message}")
     return FileOutcome(End.SKIPPED, "no DICOM")
+
+
+def sweep(target: Path, process: int | None = None) -> None:
+    """Remove what a process that was killed, or any, left half written below a folder of results."""
+    for path in target.rglob(f"{PART}*" if process is None else f"{PART}{process}-*"):
+        path.unlink(missing_ok=True)
 
 
 def _take(part: Path, target: Path) -> bool:

@@ -109,15 +109,28 @@ class Report:
             uid: the new SOP Instance UID, an example of where a finding is.
         """
         if outcome.quarantined:
-            self.leave("quarantined", outcome.quarantined)
-        else:
-            self.counts["out"] += 1
-            self.counts["cleared" if cleared else "uncleared"] += 1
-            if examined is not None:
-                self.counts["verified"] += 1
-                self._remember(examined)
-        self.actions.update((change.path, change.step.do.name, change.step.why) for change in outcome.changes)
-        for finding in {*outcome.findings, *(examined.findings if examined else ())}:
+            self.leave("quarantined", outcome.quarantined, outcome.findings)
+            return
+        actions = [(change.path, change.step.do.name, change.step.why) for change in outcome.changes]
+        self.count(actions, outcome.findings, examined, cleared=cleared, uid=uid)
+
+    def count(
+        self,
+        actions: Iterable[tuple[Place, str, str]],
+        findings: Iterable[Finding],
+        examined: Examined | None = None,
+        *,
+        cleared: bool = True,
+        uid: str = "",
+    ) -> None:
+        """Count an object that came out, of which only this is known: see `add`."""
+        self.counts["out"] += 1
+        self.counts["cleared" if cleared else "uncleared"] += 1
+        if examined is not None:
+            self.counts["verified"] += 1
+            self._remember(examined)
+        self.actions.update(actions)
+        for finding in {*findings, *(examined.findings if examined else ())}:
             self.findings[finding] += 1
             self._example(finding, uid)
 

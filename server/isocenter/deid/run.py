@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from isocenter import __version__
 from isocenter.deid import _profile_table as table
 from isocenter.deid.crew import Done, crew
-from isocenter.deid.files import PART, End
-from isocenter.deid.outcome import Outcome
+from isocenter.deid.files import PART, End, sweep
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.report import Report, written
 from isocenter.deid.verify import RESIDUAL
@@ -92,26 +91,32 @@ class Run:
     def add(self, done: Done) -> None:
         """Count a file."""
         self.files += 1
-        self.changed += len(done.outcome.changes)
+        self.changed += len(done.actions)
         self._report(done)
         if done.end is End.OUT:
             self.out += 1
             self.uncleared += not done.cleared
-            self.residual += any(finding.kind == RESIDUAL for finding in done.outcome.findings)
+            self.residual += any(finding.kind == RESIDUAL for finding in done.findings)
         else:
             self.reasons[done.end.value][done.reason] += 1
             self.quarantined += done.end is End.QUARANTINED
             self.skipped += done.end is End.SKIPPED
-        for kind, path, words in done.outcome.findings:
+        for kind, path, words in done.findings:
             self.findings[kind, written(path), words] += 1
 
     def _report(self, done: Done) -> None:
         if self.report is None:
             return
         if done.end is not End.OUT:
-            self.report.leave(done.end.value, done.reason, done.outcome.findings)
+            self.report.leave(done.end.value, done.reason, done.findings)
         else:
-            self.report.add(done.outcome, done.examined, cleared=done.cleared, uid=done.sop_instance)
+            self.report.count(
+                done.actions,
+                done.findings,
+                done.examined,
+                cleared=done.cleared,
+                uid=done.sop_instance,
+            )
 
 
 def run(
@@ -124,6 +129,7 @@ def run(
     dry_run: bool = False,
     dicomdir: bool = True,
     progress: Callable[[int], None] | None = None,
+    file_seconds: float | None = None,
     title: str = "",
     unlocked: bool = False,
 ) -> Run:
@@ -133,13 +139,13 @@ def run(
     if not dry_run:
         target.mkdir(parents=True, exist_ok=True)
         quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sweep(target)
+        sweep(target)
     report = Report(setup.profile, setup.key, title=title, unlocked=unlocked)
     total = Run(settings=_settings(setup), report=report)
     paths = list(_found(source))
     seen: set[str] = set()
     with _List(None if dry_run else quarantine / LIST) as left:
-        for done in crew(setup, paths, None if dry_run else target, workers):
+        for done in crew(setup, paths, None if dry_run else target, workers, file_seconds):
             counted = once(done, seen)
             total.add(counted)
             left.add(counted, source)
@@ -167,12 +173,6 @@ def _require_apart(source: Path, target: Path, quarantine: Path) -> None:
             raise BadRequest(f"{inner} lies within {outer}", hint="name folders that are apart")
 
 
-def _sweep(target: Path) -> None:
-    """Remove what a run that was killed left half written."""
-    for path in target.rglob(f"{PART}*"):
-        path.unlink(missing_ok=True)
-
-
 def _found(source: Path) -> Iterator[Path]:
     """All files; a folder that cannot be listed stands for what is in it."""
     unlisted: list[Path] = []
@@ -189,7 +189,7 @@ def once(done: Done, seen: set[str]) -> Done:
     if done.end is not End.OUT:
         return done
     if done.sop_instance in seen:
-        return done._replace(end=End.SKIPPED, reason="the same object once more", outcome=Outcome(None))
+        return done._replace(end=End.SKIPPED, reason="the same object once more", actions=(), findings=())
     seen.add(done.sop_instance)
     return done
 

@@ -50,7 +50,7 @@ class ReviewDocument:
         """Tell of one instance."""
         uid = instance.SOPInstanceUID
         if done.end is End.OUT and done.seen is not None:
-            self._review.add(done.seen, done.outcome.findings, done.examined)
+            self._review.add(done.seen, done.findings, done.examined)
         if done.end is End.QUARANTINED and len(self._left) < MOST_LEFT:
             self._left.append({"id": uid, "label": self._labels[uid], "reason": done.reason})
         if done.seen is None or not done.seen.rows:
