@@ -13,7 +13,7 @@ from isocenter.config import IndexSettings, Settings
 
 OpenArchive = Callable[..., Archive]
 
-ON_BOTH = {"test_flush", "test_verify"}
+ON_BOTH = {"test_flush", "test_resource_ids", "test_verify"}
 """Modules whose tests run on PostgreSQL too: those where index and catalog meet."""
 
 _names = itertools.count()
