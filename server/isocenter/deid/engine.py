@@ -16,10 +16,11 @@ from isocenter.deid.identifiers import Identifiers, Patient
 from isocenter.deid.iod import is_known
 from isocenter.deid.known import known_identifiers
 from isocenter.deid.outcome import Change, Finding, Outcome
-from isocenter.deid.plan import Node, Plan, Step
+from isocenter.deid.plan import Node, Plan, Step, vr_of
 from isocenter.deid.policies import Policies
 from isocenter.deid.private import PrivateBlock, private_step
 from isocenter.deid.profile import Profile
+from isocenter.deid.rules import RuleAction
 from isocenter.deid.stamps import stamp
 from isocenter.deid.steps import STEPS, Unreadable
 from isocenter.deid.structured import CONTENT_STEPS
@@ -71,7 +72,9 @@ class Engine:
                 findings=outcome.findings,
             )
             result = _like(source)
-            Level(subject, outcome.changes).run(self.plan(sop_class).root, source, result)
+            plan = self.plan(sop_class)
+            Level(subject, outcome.changes).run(plan.root, source, result)
+            _add_missing(plan, result, outcome.changes)
             stamp(result, self.profile, self.policies)
             outcome.dataset = result
         except Unreadable as error:
@@ -110,6 +113,17 @@ class Level:
             if after is not element:
                 self.changes.append(Change((*node.path, int(tag)), step, element, after))
         PrivateBlock.drop_unused(result)
+
+
+def _add_missing(plan: Plan, result: Dataset, changes: list[Change]) -> None:
+    """What rules put outside of sequences is there, whether the object had it or not."""
+    for rule in plan.profile.rules:
+        if not rule.top or rule.action is not RuleAction.REPLACE or rule.path[0] in result:
+            continue
+        if plan.rule(rule.path) is rule:
+            tag = rule.path[0]
+            result.add_new(tag, vr_of(tag), rule.value)
+            changes.append(Change((tag,), plan.root.step(tag), None, result[tag]))
 
 
 def _patient(source: Dataset) -> Patient:

@@ -18,6 +18,11 @@
     [[rule]]
     match = "private:SIEMENS CSA HEADER"
     action = "remove"
+
+    [[rule]]
+    match = "/PatientComments"          # outside of sequences only; replace adds it where it is missing
+    action = "replace"
+    value = "of the trial"
 """
 
 from __future__ import annotations
@@ -54,18 +59,21 @@ class Rule:
             private creator.
         creator: of private elements; '' for a standard attribute.
         value: what `replace` puts in its place.
+        top: a single tag fits outside of sequences only, and `replace` adds what is missing there.
     """
 
     action: RuleAction
     path: tuple[int, ...] = ()
     creator: str = ""
     value: str = ""
+    top: bool = False
 
     def fits(self, path: tuple[int, ...], creator: str) -> bool:
         """Whether it speaks of the element on this path."""
         if self.creator:
             return self.creator == creator
-        return self.path == path or (len(self.path) == 1 and self.path[0] == path[-1])
+        anywhere = len(self.path) == 1 and not self.top
+        return self.path == path or (anywhere and self.path[0] == path[-1])
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,11 @@ def _rule(told: Any, number: int) -> Rule:
         raise BadRequest(f"In {where}: value, a text, goes with replace, and with nothing else")
     if match.startswith("private:"):
         return Rule(action, creator=match.removeprefix("private:").strip(), value=value)
-    return Rule(action, path=_path(match, where), value=value)
+    top = match.startswith("/")
+    path = _path(match.removeprefix("/"), where)
+    if top and len(path) > 1:
+        raise BadRequest(f"In {where}: a path begins outside of sequences anyway", hint="without the slash")
+    return Rule(action, path=path, value=value, top=top)
 
 
 def _path(match: str, where: str) -> tuple[int, ...]:

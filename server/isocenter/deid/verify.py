@@ -207,7 +207,9 @@ class Verifier:
 
     def _old_uids(self, source: Read, result: Read) -> Iterator[Finding]:
         front, back = result.bytes()
-        old = {uid for leaf in source.leaves if leaf.vr == "UI" for uid in UIDS.findall(leaf.value)}
+        replaced = (leaf for leaf in source.leaves if leaf.vr == "UI" and not self._keeps(leaf.path))
+        kept = {uid for leaf in source.leaves if self._keeps(leaf.path) for uid in UIDS.findall(leaf.value)}
+        old = {uid for leaf in replaced for uid in UIDS.findall(leaf.value)} - kept
         old = {uid for uid in old if not uid.startswith(_REGISTERED)}
         for found in UIDS.finditer(front):
             is_cut = (
@@ -235,8 +237,11 @@ class Verifier:
     def _is_kept(self, result: Read, offset: int) -> bool:
         """Whether a rule keeps the element in which it is."""
         leaf = _at(result, offset)
-        rules = self.profile.rules if leaf else ()
-        last = next((rule for rule in reversed(rules) if leaf and rule.fits(leaf.path, "")), None)
+        return leaf is not None and self._keeps(leaf.path)
+
+    def _keeps(self, path: Path_) -> bool:
+        """Whether the last rule that fits an element keeps it."""
+        last = next((rule for rule in reversed(self.profile.rules) if rule.fits(path, "")), None)
         return last is not None and last.action is RuleAction.KEEP
 
     def _words(self, source: Read) -> dict[bytes, str]:
