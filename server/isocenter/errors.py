@@ -15,6 +15,7 @@
     ├── Conflict              it contradicts what is stored              409
     ├── TooLarge              beyond a configured limit                  413
     ├── UnreadableObject      not DICOM, or broken beyond use            422
+    ├── Quarantined           kept back by de-identification             422
     ├── Unavailable           try again: locked, busy, starting          503
     │   ├── Timeout           took longer than allowed                   504
     │   └── NoServer          no server was found to connect to          503
@@ -133,6 +134,12 @@ class UnreadableObject(IsocenterError):
     """Not DICOM, or broken beyond use."""
 
     code, status = "unreadable-object", 422
+
+
+class Quarantined(IsocenterError):
+    """De-identification keeps it back: it may not leave."""
+
+    code, status = "quarantined", 422
 
 
 class Unavailable(IsocenterError):

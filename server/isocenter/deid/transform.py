@@ -24,6 +24,16 @@ from isocenter.dicom.transform import Kept, Names, Quarantined
 UNIQUE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
+def make_file(recipe: Recipe, key: Key, source: Path, target: Path) -> str:
+    """De-identify one file into `target`, which is not there before: in the pool, for one who waits.
+
+    Returns:
+        Why there is no result; empty where there is one.
+    """
+    done = recipe.deidentifier(key).file(source, target)
+    return "" if done.end is End.OUT else done.reason
+
+
 class Deidentification:
     """De-identifies by a recipe.
 

@@ -1,4 +1,4 @@
-"""The ids by which Orthanc's routes name resources: SHA-1 of the UIDs down to the level, the patient by its ID.
+"""The ids by which Orthanc's routes name resources: SHA-1 of Patient ID and UIDs down to their level.
 
 Clients may work them out themselves, so they are made exactly so. Not here: finding what an id names.
 """

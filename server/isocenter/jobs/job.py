@@ -125,7 +125,7 @@ class Job:
             "ErrorCode": _ORTHANC.get(error.code, _OTHER),
             "ErrorDescription": error.message or _SUCCESS,
             "ErrorDetails": error.hint,
-            "Content": {name: _short(value) for name, value in self.parameters.items()},
+            "Content": {name: _short(value) for name, value in self.parameters.items()} | self._made(),
             "Dataset": self.dataset,
             "Creator": self.creator,
             "Phase": self.phase,
@@ -143,6 +143,10 @@ class Job:
         if self.ended:
             told["CompletionTime"] = _time(self.ended)
         return told
+
+    def _made(self) -> dict[str, Any]:
+        """What the job itself wants to have told in Orthanc's place for it."""
+        return dict(self.result.get("content", {})) if isinstance(self.result, dict) else {}
 
     def _output(self) -> dict[str, Any] | None:
         if not self.output:

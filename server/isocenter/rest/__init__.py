@@ -1,6 +1,17 @@
 """The automation API at `/api` (row 8)."""
 
-from isocenter.rest import changes, cohorts, datasets, deid, jobs, openapi, system, table_summaries, tables
+from isocenter.rest import (
+    anonymize,
+    changes,
+    cohorts,
+    datasets,
+    deid,
+    jobs,
+    openapi,
+    system,
+    table_summaries,
+    tables,
+)
 
 routes = [
     *system.routes,
@@ -11,5 +22,6 @@ routes = [
     *cohorts.routes,
     *jobs.routes,
     *deid.routes,
+    *anonymize.routes,
     *openapi.routes,
 ]

@@ -33,7 +33,7 @@ DEIDENTIFY = Kind(
     "deidentify",
     "Instances de-identified by a recipe, or looked at as they would be",
     _deidentify,
-    {**SELECTION, "recipe": dict, "preview": bool, "into": str, "review": bool},
+    {**SELECTION, "recipe": dict, "preview": bool, "into": str, "review": bool, "level": str},
     Action.DEIDENTIFY,
 )
 RELEASE = Kind(

@@ -29,6 +29,7 @@ from isocenter.jobs.job import Outcome
 from isocenter.jobs.run import Run
 from isocenter.jobs.selection import selected
 from isocenter.rest.held import PAGE, REPORT, REVIEW, Held, write_json
+from isocenter.rest.made import content
 from isocenter.rest.releasing import release
 from isocenter.rest.review_document import ReviewDocument
 
@@ -53,7 +54,7 @@ def deidentify(run: Run) -> Outcome:
     work = _Work(run, dataset, setup, found)
     work.run()
     work.tell_all()
-    result: dict[str, Any] = {**work.counts(), "missing": len(missing)}
+    result: dict[str, Any] = {**work.counts(), "missing": len(missing), "reasons": work.reasons()}
     if missing:
         result["first_missing"] = missing[:_TOLD]
     if told["preview"]:
@@ -63,7 +64,10 @@ def deidentify(run: Run) -> Outcome:
         return Outcome(result)
     released = release(run, run.job, begun=len(found))
     Held(run.folder).drop()
-    return replace(released, result=result | {"released": released.result})
+    result["released"] = released.result
+    if "level" in told:
+        result["content"] = content(told["level"], result)
+    return replace(released, result=result)
 
 
 class _Work:
@@ -163,6 +167,10 @@ class _Work:
             "uncleared": tally.uncleared,
             "residual": tally.residual,
         }
+
+    def reasons(self) -> dict[str, int]:
+        """How many were kept back why."""
+        return dict(self._tally.reasons[End.QUARANTINED.value].most_common())
 
     def tell_all(self) -> None:
         """Write the signed report, its page and the review."""

@@ -30,6 +30,7 @@ from isocenter.jobs.queue import now
 from isocenter.jobs.reviews import Review, Verdict
 from isocenter.jobs.run import Run, folder_of
 from isocenter.rest.held import ARCHIVE, PAGE, REPORT, Held, write_json
+from isocenter.rest.made import Made
 
 ZIP = "application/zip"
 _IN_FLIGHT = 32
@@ -67,14 +68,18 @@ def release(run: Run, job: Job, *, begun: int = 0) -> Outcome:
     return Outcome({"size": archive.stat().st_size}, ARCHIVE, ZIP)
 
 
-def _store(target: Dataset, files: list[Path], origin: Origin, tell: Tell) -> dict[str, int]:
+def _store(target: Dataset, files: list[Path], origin: Origin, tell: Tell) -> dict[str, Any]:
     """Store files, some at a time: those that wait for the disk wait for it together."""
     ends: Counter[str] = Counter()
+    made = Made()
     waiting: deque[Future[Stored]] = deque()
 
     def settle() -> None:
         try:
-            ends[waiting.popleft().result().outcome.kind] += 1
+            stored = waiting.popleft().result()
+            ends[stored.outcome.kind] += 1
+            if stored.outcome.kind != "conflict":
+                made.add(stored.keys)
         except Conflict:
             ends["refused"] += 1
         tell(sum(ends.values()), len(files))
@@ -94,7 +99,7 @@ def _store(target: Dataset, files: list[Path], origin: Origin, tell: Tell) -> di
             f"{ends['refused']} results were refused by {target.name}, which has others of the same UID",
             hint="delete those, or give the results another dataset",
         )
-    return dict(ends)
+    return {**ends, "resources": made.to_json()}
 
 
 def _send(target: Dataset, path: Path, origin: Origin) -> Future[Stored]:

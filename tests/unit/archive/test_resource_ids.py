@@ -1,8 +1,7 @@
-"""Ids as Orthanc makes them: of every level, after deletions, resets and trims, from a file that may be lost."""
+"""Ids as Orthanc makes them: of every level, after deletions and resets, from a file that may be lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest

@@ -168,7 +168,7 @@ def test_without_review_results_go_straight_into_the_dataset_and_once(web: Any) 
         assert not any(value in json.dumps(found) for value in ORIGINALS)
         assert not folder(web, id).joinpath("held").exists()
         assert state(web, id)["Released"] is True
-    assert over(web, id)["Result"]["released"] == {"into": "research", "duplicate": 3}
+    assert over(web, id)["Result"]["released"].items() >= {"into": "research", "duplicate": 3}.items()
 
 
 def test_without_a_target_the_result_is_a_zip_with_a_dicomdir(web: Any) -> None:
