@@ -64,6 +64,7 @@ class AnonymizeHandler(JobHandler):
     ) -> None:
         """Start the job; answer with it, or with what it made where the caller waits for that."""
         into = asked["Into"] or dataset.name
+        self.dataset(into, Action.STORE).require_writable()
         told = {"recipe": await self.context.short(_recipe, asked, into == dataset.name), "into": into}
         told["uids"] = await self.context.short(_uids, dataset, resources)
         told["level"] = level.value if level else ""
@@ -156,9 +157,10 @@ class AnonymizeInstance(AnonymizeHandler):
         `{"Keep", "Remove", "Replace", "Force", "Recipe", "KeepPrivateTags", "KeepSource", "DicomVersion",
         "Permissive", "PrivateCreator", "Synchronous"}`, as Orthanc takes them; `Recipe` is ours.
         """
+        from isocenter.deid.recipe import key_of
         from isocenter.deid.transform import make_file
         from isocenter.rest.anonymization import recipe_told
-        from isocenter.rest.recipes import key_of, recipe_of
+        from isocenter.rest.recipes import recipe_of
 
         dataset = self.asked_dataset()
         asked = self.asked()
