@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from isocenter.client.changes import Change, Changes
     from isocenter.client.cohorts import Cohorts
+    from isocenter.client.deid import Plan
+    from isocenter.client.deid_keys import Deid
     from isocenter.client.dicomweb import DicomwebClient
     from isocenter.client.download import DownloadReport
     from isocenter.client.job import Job
@@ -84,6 +86,26 @@ class Archive:
         from isocenter.client.jobs import Jobs
 
         return Jobs(self.transport, self.dataset_name)
+
+    @property
+    def deid(self) -> Deid:
+        """De-identification: `archive.deid.keys()`, `.new_key("study-42")`, `.runs`."""
+        from isocenter.client.deid_keys import Deid
+
+        return Deid(self.transport, self.dataset_name)
+
+    def deidentify(self, source: object, profile: str = "basic", **how: Any) -> Plan:
+        """A plan to de-identify; see `Frame.deidentify`.
+
+        Args:
+            source: a frame, a cohort, a resource, a UID of a study, series or instance, a data frame with a
+                column of UIDs, or a list of these.
+            profile: `basic`.
+            how: `options`, `key`, `rules` … as for `Frame.deidentify`.
+        """
+        from isocenter.client.deid import plan_of
+
+        return plan_of(self, source, profile, **how)
 
     def verify(self, *, digests: bool = True) -> Job:
         """Start a verification of the whole server: is every object there and unchanged; for administrators.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +11,12 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import FileDataset
 
+    from isocenter.client.archive import Archive
     from isocenter.client.cohort import Cohort
+    from isocenter.client.deid import Plan
     from isocenter.client.download import DownloadReport
+    from isocenter.client.export import Exported
+    from isocenter.client.recipe import Rules
     from isocenter.client.transport import Transport
 
 TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
@@ -131,5 +135,116 @@ class Contents:
             overwrite=overwrite,
             verify=verify,
             connections=connections,
+            progress=progress,
+        )
+
+    def deidentify(
+        self,
+        profile: str = "basic",
+        options: str | Iterable[str] = (),
+        key: str = "default",
+        rules: Rules | None = None,
+        *,
+        pixel_rules: Rules | None = None,
+        birth_date: str | None = None,
+        documents: str | None = None,
+        pixels: str | None = None,
+        trial: Mapping[str, str] | None = None,
+        pattern: str | None = None,
+        weeks: bool | None = None,
+        faces: bool | None = None,
+        trust_burned_in: bool | None = None,
+        ocr: bool | None = None,
+        into: Archive | str | None = None,
+        review: bool | None = None,
+    ) -> Plan:
+        """A plan to de-identify its instances (PS3.15 Annex E): to preview, to review, to run or to export.
+
+        ::
+
+            plan = cohort.deidentify(options=["modified-dates"], key="study-42").preview()
+            plan.review()
+            cohort.export("out/", deidentify=plan)
+
+        Nothing happens before the plan is asked for something. What is not given has the server's default,
+        which is the one that cannot leak. A frame is asked again each time: freeze it for a plan that stays
+        the same.
+
+        Args:
+            profile: `basic`.
+            options: of the profile: `modified-dates`, `clean-descriptors`, `clean-pixel-data` ….
+            key: name of the key in the server, from which pseudonyms and dates follow: `archive.deid.keys()`.
+            rules: on top of the profile: a TOML file, or what it says as a dictionary.
+            pixel_rules: what is blacked out, likewise.
+            birth_date: what becomes of it: `empty`, `year` or `shift`.
+            documents: of encapsulated ones: `refuse`, `drop` or `keep`.
+            pixels: of images that nobody cleared: `quarantine` or `keep`.
+            trial: Clinical Trial attributes to write, by keyword.
+            pattern: of patient pseudonyms.
+            weeks: move dates by whole weeks.
+            faces: keep volumes of the head back.
+            trust_burned_in: believe Burned In Annotation NO.
+            ocr: keep back where the server's Tesseract sees text in pixels.
+            into: the dataset of the same server that results are stored into, in place of a download.
+            review: hold results until somebody has accepted them.
+
+        Raises:
+            BadRequest: no such option or choice; the nearest is named.
+            NotFound: no such file of rules.
+        """
+        from isocenter.client.deid import Plan
+        from isocenter.client.recipe import recipe
+
+        told = recipe(
+            profile,
+            options,
+            key,
+            rules=rules,
+            pixel_rules=pixel_rules,
+            birth_date=birth_date,
+            documents=documents,
+            pixels=pixels,
+            trial=None if trial is None else dict(trial),
+            pattern=pattern,
+            weeks=weeks,
+            faces=faces,
+            trust_burned_in=trust_burned_in,
+            ocr=ocr,
+        )
+        return Plan(self.transport, self.dataset_name, self, told, into=into, review=review)
+
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        format: str = "dicom",
+        *,
+        deidentify: Plan | None = None,
+        overwrite: bool = False,
+        progress: bool | Callable[[int, int], None] = True,
+    ) -> Exported:
+        """Its instances as files in a folder, made by a job of the server: by a plan, or as they are.
+
+        Args:
+            folder: made when it is not there. Files that are there already are left as they are.
+            format: `dicom`.
+            deidentify: how (`deidentify()`); None exports the originals.
+            overwrite: replace files of the same names that are other ones.
+            progress: shown, or a function called with what is done and what there is.
+
+        Raises:
+            Conflict: the results are held until somebody has accepted them; how is said. Then call it again.
+            BadRequest: no such format; other files of these names are there; or it is more than 10,000
+                instances that are not frozen.
+        """
+        from isocenter.client.export import export
+
+        return export(
+            self.transport,
+            self.dataset_name,
+            self,
+            folder,
+            format,
+            deidentify,
+            overwrite=overwrite,
             progress=progress,
         )

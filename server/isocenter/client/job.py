@@ -122,7 +122,7 @@ class Job:
             IsocenterError: it failed.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        with Progress(self.kind.capitalize(), self.told["Total"], progress, unit=self._unit) as shown:
+        with Progress(self._label, self.told["Total"], progress, unit=self._unit) as shown:
             while self.refresh().told["State"] not in FINAL:
                 left = _POLL if end is None else end - time.monotonic()
                 if left <= 0:
@@ -135,8 +135,19 @@ class Job:
         return self
 
     @property
+    def _label(self) -> str:
+        return {"deidentify": "De-identifying", "release-deidentified": "Releasing"}.get(
+            self.kind, self.kind.capitalize()
+        )
+
+    @property
     def _unit(self) -> str:
-        return {"archive": "bytes", "verify": "objects"}.get(self.kind, "steps")
+        return {
+            "archive": "bytes",
+            "verify": "objects",
+            "deidentify": "instances",
+            "release-deidentified": "instances",
+        }.get(self.kind, "steps")
 
     def _await_change(self, seconds: float) -> None:
         seconds = max(seconds, 0.1)

@@ -1,7 +1,7 @@
 """What `show()` gives: the widget that an installed extension offers, else a still picture.
 
-Widgets are found by the entry points `isocenter.displays` (`series`, `cohort`, `tags`, `job`): each is a
-callable that takes the object and keyword arguments. The client knows none of them.
+Widgets are found by the entry points `isocenter.displays` (`series`, `cohort`, `tags`, `job`, `review`): each
+is a callable that takes the object and keyword arguments. The client knows none of them.
 """
 
 from __future__ import annotations
