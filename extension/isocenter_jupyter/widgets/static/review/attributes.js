@@ -3,13 +3,15 @@
 import { count_text, h, note } from "../dom.js";
 import { choice } from "./choice.js";
 
-const SHOWN = 6;
+const SHOWN = 4;
+const MASK = "•••";
 const HEADS = ["Decision", "Attribute", "Action", "Before", "After"];
 
 export function attributes_table(rows, context) {
   if (!rows.length) return note("No attribute is like this");
   const head = h("thead", {}, h("tr", {}, HEADS.map((text) => h("th", { scope: "col" }, text))));
-  const table = h("table", { class: "iso-table iso-review-attributes" }, head);
+  const columns = h("colgroup", {}, HEADS.map((text) => h("col", { class: `iso-review-${text.toLowerCase()}` })));
+  const table = h("table", { class: "iso-table iso-review-attributes" }, columns, head);
   const flagged = rows.filter((one) => one.flag);
   const others = rows.filter((one) => !one.flag);
   if (flagged.length) table.append(group(`To look at · ${count_text(flagged.length)}`, flagged, context, flagged.length && others.length));
@@ -33,10 +35,23 @@ function row(one, context) {
     h("td", {}, one.action === "remove" ? h("span", { class: "iso-quiet" }, "removed") : values(one.after || [])));
 }
 
+// The first values, a button for the others that are listed, and how many are not; masked ones are one line.
 function values(entries, distinct = entries.length) {
-  if (!entries.length) return h("span", { class: "iso-quiet" }, distinct ? `${count_text(distinct)} values` : "empty");
-  const shown = entries.slice(0, SHOWN).map(({ value, count }) =>
-    h("li", {}, value === "" || value === null ? h("span", { class: "iso-quiet" }, "empty") : h("span", {}, String(value)), count ? h("span", { class: "iso-quiet iso-review-times", title: `${count_text(count)} instances` }, `× ${count_text(count)}`) : null));
-  const left = Math.max(distinct, entries.length) - shown.length;
-  return h("div", {}, h("ul", { class: "iso-review-values" }, shown), left > 0 ? h("div", { class: "iso-quiet" }, `and ${count_text(left)} more`) : null);
+  if (!entries.length) return h("span", { class: "iso-quiet" }, "–");
+  const number = Math.max(distinct || 0, entries.length);
+  if (entries.every(({ value }) => value === MASK)) return h("span", { class: "iso-quiet" }, `${MASK} ${number === 1 ? "" : `${count_text(number)} values`}`);
+  const list = h("ul", { class: "iso-review-values" }, entries.slice(0, SHOWN).map(value_line));
+  const left = entries.length - SHOWN;
+  const rest = number - entries.length > 0 ? h("div", { class: "iso-quiet" }, `and ${count_text(number - entries.length)} that are not listed`) : null;
+  if (left <= 0) return h("div", {}, list, rest);
+  const more = h("button", { type: "button", class: "iso-review-unfold", onclick: () => {
+    list.append(...entries.slice(SHOWN).map(value_line));
+    more.remove();
+  } }, `${count_text(left)} more`);
+  return h("div", {}, list, more, rest);
+}
+
+function value_line({ value, count }) {
+  const said = value === "" || value === null ? h("span", { class: "iso-quiet" }, "empty") : h("span", {}, String(value));
+  return h("li", {}, said, count > 1 ? h("span", { class: "iso-quiet iso-review-times", title: `${count_text(count)} instances` }, `× ${count_text(count)}`) : null);
 }

@@ -5,6 +5,7 @@ import { count_text, h, note } from "../dom.js";
 import { choice } from "./choice.js";
 
 const PAGE = 48;
+const FRAME = 4 / 3; // as in the style sheet
 
 // `context` has, besides decisions, `show` (see through the boxes) and `get` (a path of the data server).
 export function image_grid(images, context) {
@@ -52,8 +53,8 @@ function card(one, context) {
   const frame = h("div", { class: "iso-review-picture" }, h("div", { class: "iso-review-fitted" }, picture, h("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", preserveAspectRatio: "none" }, boxes)));
   const fitted = frame.firstChild;
   fitted.style.aspectRatio = `${width} / ${height}`;
+  fitted.style.width = `${Math.min(width / height / FRAME, 1) * 100}%`;
   if (stays && !context.show()) fitted.replaceChildren(h("span", { class: "iso-review-missing" }, "not shown: kept back"));
-  fitted.style[width >= height ? "width" : "height"] = "100%";
   const decision = context.decisions()[one.id];
   const said = h("span", {}, h("b", {}, one.label || "Image"), h("div", { class: "iso-quiet" }, one.note || areas));
   if (stays) return h("figure", {}, frame, h("figcaption", {}, said));

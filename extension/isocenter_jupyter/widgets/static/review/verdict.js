@@ -4,6 +4,7 @@ import { told } from "../connection.js";
 import { count_text, h } from "../dom.js";
 
 const OPEN = [["accepted", "✓ Accept"], ["rejected", "✕ Reject"]];
+const SPOILT = "An attribute cannot stay behind alone: reject the whole, change the plan, run it again";
 const HELD = [["accepted", "✓ Accept …"], ["rejected", "✕ Reject …"]];
 
 // `view` has `report` and `standing`; `settle(verdict)` gives the verdict to the server and says how it then is.
@@ -13,7 +14,8 @@ export function verdict_foot({ model, view, keys, decisions, decide, settle }) {
   const rest = h("button", { type: "button", onclick: () => decide(undecided(), "accepted") }, "Accept the undecided");
   const verdicts = OPEN.map(([value, text]) => h("button", { type: "button", class: `iso-review-${value}`, "data-verdict": value, onclick: () => press(value) }, text));
   const question = h("div", { class: "iso-review-question", role: "alertdialog", hidden: true });
-  const element = h("div", {}, question, h("div", { class: "iso-foot" }, state, outcome, h("span", { class: "iso-push" }), rest, verdicts));
+  const foot = h("div", { class: "iso-foot" }, state, outcome, h("span", { class: "iso-push" }), rest, verdicts);
+  const element = h("div", {}, question, foot);
 
   const undecided = () => keys().filter((key) => !decisions()[key]);
   const rejected = (list, key) => (list || []).filter((one) => decisions()[one[key]] === "rejected").length;
@@ -36,6 +38,7 @@ export function verdict_foot({ model, view, keys, decisions, decide, settle }) {
       close();
     };
     question.hidden = false;
+    foot.hidden = true;
     back.focus();
   }
 
@@ -54,7 +57,7 @@ export function verdict_foot({ model, view, keys, decisions, decide, settle }) {
     confirm.classList.add("iso-busy");
     try {
       await settle(value);
-      question.hidden = true;
+      close();
     } catch (error) {
       const [message, hint] = told(error);
       question.replaceChildren(h("div", { role: "alert" }, h("b", {}, message), hint ? h("div", {}, hint) : null), h("span", { class: "iso-push" }), h("button", { type: "button", onclick: close }, "Close"));
@@ -64,6 +67,7 @@ export function verdict_foot({ model, view, keys, decisions, decide, settle }) {
 
   function close() {
     question.hidden = true;
+    foot.hidden = false;
     verdicts.find((one) => !one.disabled && !one.hidden)?.focus();
   }
 
@@ -73,21 +77,19 @@ export function verdict_foot({ model, view, keys, decisions, decide, settle }) {
     const count = (what) => all.filter((key) => decisions()[key] === what).length;
     state.textContent = all.length ? `${count_text(count("accepted"))} accepted · ${count_text(count("rejected"))} rejected · ${count_text(undecided().length)} undecided` : "";
     state.hidden = kind === "settled" || kind === "released";
-    outcome.textContent = words || "";
-    outcome.hidden = !words;
     outcome.dataset.verdict = kind === "settled" ? model.get("verdict") : "";
     rest.disabled = undecided().length === 0;
     rest.hidden = ["settled", "released"].includes(kind);
-    const spoilt = rejected(view.report.attributes, "tag");
+    const spoilt = kind === "held" ? rejected(view.report.attributes, "tag") : 0;
+    outcome.textContent = spoilt ? SPOILT : words || "";
+    outcome.hidden = !outcome.textContent;
     for (const [at, button] of verdicts.entries()) {
       const value = button.dataset.verdict;
       button.textContent = (kind === "held" ? HELD : OPEN)[at][1];
       button.hidden = !["open", "held"].includes(kind);
       button.setAttribute("aria-pressed", String(model.get("verdict") === value));
-      button.disabled = kind === "held" && value === "accepted" && spoilt > 0;
-      button.title = button.disabled ? "An attribute is rejected, and cannot stay behind alone: reject the whole, change the plan, run it again" : "";
+      button.disabled = value === "accepted" && spoilt > 0;
     }
-    if (!question.hidden && kind === "settled") question.hidden = true;
   }
 
   return { element, tell };
