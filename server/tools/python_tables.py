@@ -11,6 +11,9 @@ from typing import Any
 from isocenter.client.archive import Archive
 from isocenter.client.changes import Change, Changes
 from isocenter.client.columns import Column
+from isocenter.client.deid import Plan
+from isocenter.client.deid_keys import Deid
+from isocenter.client.deid_run import Run
 from isocenter.client.download import DownloadReport
 from isocenter.client.frame import Frame
 from isocenter.client.options import Options
@@ -32,6 +35,7 @@ _CLASSES: dict[str, tuple[type, ...]] = {
     "python-volume": (Volume,),
     "python-download": (DownloadReport,),
     "python-store": (StoreReport,),
+    "python-deid": (Plan, Run, Deid),
     "python-changes": (Changes, Change),
     "python-options": (Options,),
 }
@@ -60,7 +64,7 @@ def _rows(classes: tuple[type, ...]) -> str:
 
 def _members(kind: type) -> Iterator[tuple[str, str]]:
     for name, member in vars(kind).items():
-        if name.startswith("_") or name in _LEFT_OUT:
+        if name.startswith("_") or (name in _LEFT_OUT and kind is not Plan):
             continue
         if isinstance(member, property):
             yield name, _first(member.fget)

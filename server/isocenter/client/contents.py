@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from isocenter.client.deid import Plan
     from isocenter.client.download import DownloadReport
     from isocenter.client.export import Exported
-    from isocenter.client.recipe import Rules
+    from isocenter.client.recipe import Choices, Rules
     from isocenter.client.transport import Transport
 
 TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
@@ -145,18 +145,9 @@ class Contents:
         key: str = "default",
         rules: Rules | None = None,
         *,
-        pixel_rules: Rules | None = None,
-        birth_date: str | None = None,
-        documents: str | None = None,
-        pixels: str | None = None,
-        trial: Mapping[str, str] | None = None,
-        pattern: str | None = None,
-        weeks: bool | None = None,
-        faces: bool | None = None,
-        trust_burned_in: bool | None = None,
-        ocr: bool | None = None,
         into: Archive | str | None = None,
         review: bool | None = None,
+        **choices: Unpack[Choices],
     ) -> Plan:
         """A plan to de-identify its instances (PS3.15 Annex E): to preview, to review, to run or to export.
 
@@ -175,43 +166,22 @@ class Contents:
             options: of the profile: `modified-dates`, `clean-descriptors`, `clean-pixel-data` ….
             key: name of the key in the server, from which pseudonyms and dates follow: `archive.deid.keys()`.
             rules: on top of the profile: a TOML file, or what it says as a dictionary.
-            pixel_rules: what is blacked out, likewise.
-            birth_date: what becomes of it: `empty`, `year` or `shift`.
-            documents: of encapsulated ones: `refuse`, `drop` or `keep`.
-            pixels: of images that nobody cleared: `quarantine` or `keep`.
-            trial: Clinical Trial attributes to write, by keyword.
-            pattern: of patient pseudonyms.
-            weeks: move dates by whole weeks.
-            faces: keep volumes of the head back.
-            trust_burned_in: believe Burned In Annotation NO.
-            ocr: keep back where the server's Tesseract sees text in pixels.
             into: the dataset of the same server that results are stored into, in place of a download.
             review: hold results until somebody has accepted them.
+            choices: `pixel_rules` (what is blacked out, as `rules`), `birth_date` (`empty`, `year`, `shift`),
+                `documents` (`refuse`, `drop`, `keep`), `pixels` that nobody cleared and results with a
+                `residual` (`quarantine`, `keep`), `trial` (Clinical Trial attributes by keyword), `pattern`
+                (of pseudonyms), `weeks` (dates move by whole ones), `faces` (kept back), `trust_burned_in`,
+                `ocr`.
 
         Raises:
             BadRequest: no such option or choice; the nearest is named.
             NotFound: no such file of rules.
         """
-        from isocenter.client.deid import Plan
-        from isocenter.client.recipe import recipe
+        from isocenter.client.deid import plan_of
 
-        told = recipe(
-            profile,
-            options,
-            key,
-            rules=rules,
-            pixel_rules=pixel_rules,
-            birth_date=birth_date,
-            documents=documents,
-            pixels=pixels,
-            trial=None if trial is None else dict(trial),
-            pattern=pattern,
-            weeks=weeks,
-            faces=faces,
-            trust_burned_in=trust_burned_in,
-            ocr=ocr,
-        )
-        return Plan(self.transport, self.dataset_name, self, told, into=into, review=review)
+        how = {"options": options, "key": key, "rules": rules, **choices}
+        return plan_of(self, self, profile, into=into, review=review, **how)
 
     def export(
         self,

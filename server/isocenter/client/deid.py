@@ -187,7 +187,7 @@ class Plan:
 
 
 def plan_of(
-    archive: Archive,
+    home: Archive | Contents,
     source: object,
     profile: str = "basic",
     *,
@@ -195,9 +195,9 @@ def plan_of(
     review: bool | None = None,
     **how: Any,
 ) -> Plan:
-    """See `Archive.deidentify`."""
+    """See `Contents.deidentify`."""
     told = recipe(profile, **how)
-    return Plan(archive.transport, archive.dataset_name, source, told, into=into, review=review)
+    return Plan(home.transport, home.dataset_name, source, told, into=into, review=review)
 
 
 def asked_of(transport: Transport, dataset: str, source: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from isocenter.client.suggesting import did_you_mean
 from isocenter.errors import BadRequest, NotFound
@@ -35,10 +35,28 @@ CHOICES = {
     "birth_date": ("empty", "year", "shift"),
     "documents": ("refuse", "drop", "keep"),
     "pixels": ("quarantine", "keep"),
+    "residual": ("quarantine", "keep"),
 }
-FIELDS = (*CHOICES, "trial", "pattern", "weeks", "faces", "trust_burned_in", "ocr")
-"""What else a recipe may say."""
 Rules = str | os.PathLike[str] | Mapping[str, Any]
+
+
+class Choices(TypedDict, total=False):
+    """What else may be said."""
+
+    pixel_rules: Rules
+    birth_date: str
+    documents: str
+    pixels: str
+    residual: str
+    trial: Mapping[str, str]
+    pattern: str
+    weeks: bool
+    faces: bool
+    trust_burned_in: bool
+    ocr: bool
+
+
+FIELDS = tuple(Choices.__annotations__)
 
 
 def recipe(
@@ -47,7 +65,6 @@ def recipe(
     key: str = "default",
     *,
     rules: Rules | None = None,
-    pixel_rules: Rules | None = None,
     **further: Any,
 ) -> dict[str, Any]:
     """The JSON of a recipe. See `Contents.deidentify`.
@@ -59,24 +76,29 @@ def recipe(
     _check("profile", profile, PROFILES)
     named = [options] if isinstance(options, str) else list(options)
     told: dict[str, Any] = {"key": key, "profile": profile, "options": [_option(one) for one in named]}
-    for name, value in {"rules": rules, "pixel_rules": pixel_rules}.items():
-        if value is not None:
-            told[name] = _toml(name, value)
+    if rules is not None:
+        told["rules"] = _toml("rules", rules)
     for name, value in further.items():
         if name not in FIELDS:
-            hint = did_you_mean(name, ("options", "key", "rules", "pixel_rules", *FIELDS))
+            hint = did_you_mean(name, ("options", "key", "rules", *FIELDS))
             raise BadRequest(
                 f"De-identification has no {name!r}", hint=hint or "there are: " + ", ".join(FIELDS)
             )
         if name in CHOICES and value is not None:
             _check(name, value, CHOICES[name])
-    return told | {name: value for name, value in further.items() if value is not None}
+        if value is not None:
+            told[name] = _toml(name, value) if name == "pixel_rules" else _plain(value)
+    return told
 
 
 def recipe_text(told: Mapping[str, Any]) -> str:
     """A recipe in a few words: `basic, modified-dates; key study-42`."""
     extra = [name.replace("_", " ") for name in ("rules", "pixel_rules") if told.get(name)]
     return ", ".join([str(told["profile"]), *told["options"], *extra]) + f"; key {told['key']}"
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _option(name: object) -> str:

@@ -60,7 +60,7 @@ def test_options_and_choices_are_those_of_the_server() -> None:
     assert {option_of(name) for name in OPTIONS} == set(Option)
     for name, kind in {"birth_date": BirthDate, "documents": Documents, "pixels": Uncleared}.items():
         assert CHOICES[name] == tuple(kind)
-    own = {"key", "profile", "options", "rules", "pixel_rules"}
+    own = {"key", "profile", "options", "rules"}
     assert own | set(FIELDS) == set(Recipe().to_json())
 
 

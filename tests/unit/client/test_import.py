@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 HEAVY = ["pydicom", "pyarrow", "pandas", "tornado", "numpy", "duckdb", "deltalake", "sqlalchemy", "polars"]
+HEAVY += ["isocenter.deid", "cryptography", "highdicom"]
 
 
 def run(code: str) -> str:
@@ -21,6 +22,8 @@ def test_importing_and_building_a_query_loads_nothing_heavy():
         "archive = Archive(Transport('http://127.0.0.1:1'))\n"
         "frame = archive.series.where('Modality=CT').where(isocenter.col.SliceThickness < 2)\n"
         "repr(frame.select('PatientID')); isocenter.connect\n"
+        "repr(frame.deidentify(options=['modified-dates'])); archive.deid\n"
+        "import isocenter.client.export\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     assert told == "[]"

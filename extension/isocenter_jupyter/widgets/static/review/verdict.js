@@ -4,7 +4,7 @@ import { told } from "../connection.js";
 import { count_text, h } from "../dom.js";
 
 const OPEN = [["accepted", "✓ Accept"], ["rejected", "✕ Reject"]];
-const SPOILT = "An attribute cannot stay behind alone: reject the whole, change the plan, run it again";
+const SPOILT = "No attribute stays behind alone: reject the whole and change the plan";
 const HELD = [["accepted", "✓ Accept …"], ["rejected", "✕ Reject …"]];
 
 // `view` has `report` and `standing`; `settle(verdict)` gives the verdict to the server and says how it then is.
