@@ -10,8 +10,9 @@ import typer
 from isocenter import __version__
 from isocenter.cli.cohort_commands import cohort
 from isocenter.cli.deid_commands import deid
+from isocenter.cli.deid_key_commands import deid_key
 from isocenter.cli.job_commands import job
-from isocenter.cli.options import AsJson, Dataset, Token, Url
+from isocenter.cli.options import AsJson, Config, Data, Dataset, Token, Url
 from isocenter.cli.report_commands import deid_report
 from isocenter.cli.vault_commands import vault
 
@@ -30,12 +31,9 @@ application.add_typer(cohort, name="cohort")
 application.add_typer(job, name="job")
 application.command("deid")(deid)
 application.command("deid-report")(deid_report)
+application.add_typer(deid_key, name="deid-key")
 application.add_typer(vault, name="deid-vault")
 
-Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
-Config = Annotated[
-    Path | None, typer.Option("--config", help="A settings file instead of <data>/isocenter.toml.")
-]
 Slices = Annotated[int, typer.Option("--slices", min=1, help="Slices of the generated head CT.")]
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="0 takes a free one.")]
 DicomPort = Annotated[int | None, typer.Option("--dicom-port", help="0 takes a free one.")]

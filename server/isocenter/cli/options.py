@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,3 +13,7 @@ Url = Annotated[
 ]
 Token = Annotated[str | None, typer.Option("--token", help="Bearer token.", envvar="ISOCENTER_TOKEN")]
 Dataset = Annotated[str, typer.Option("--dataset", help="The dataset.")]
+Data = Annotated[Path | None, typer.Option("--data", help="The data folder (default ./isocenter-data).")]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="A settings file instead of <data>/isocenter.toml.")
+]

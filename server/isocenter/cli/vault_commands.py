@@ -81,7 +81,8 @@ def vault_log(
 ) -> None:
     """List the look-ups, and say if the log was changed."""
     from isocenter.cli.output import table, tell_json
-    from isocenter.deid.vault import audit_of, read_audit
+    from isocenter.deid.audit_log import read_audit
+    from isocenter.deid.vault import audit_of
 
     lines = read_audit(audit or audit_of(path))
     if as_json:

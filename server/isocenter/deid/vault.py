@@ -9,24 +9,21 @@ Not here: SOP Instance UIDs, which follow from the project key.
 from __future__ import annotations
 
 import base64
-import fcntl
 import getpass
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from pydicom.dataset import Dataset
 
+from isocenter.deid.audit_log import Locked, add_line
 from isocenter.deid.envelope import Private, Public, fingerprint, open_sealed, seal
 from isocenter.errors import BadRequest, NotFound
 
 FORMAT, VERSION = "isocenter-deid-vault", 1
-_FIRST = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Vault:
         self._seen.add(entry)
         sealed = seal(json.dumps(asdict(entry)).encode(), self.public, entry.new_patient_id.encode())
         line = {"subject": entry.new_patient_id, "study": entry.new_study, "sealed": _base64(sealed)}
-        with _Locked(self.path) as stream:
+        with Locked(self.path) as stream:
             if os.fstat(stream.fileno()).st_size == 0:
                 head = {"format": FORMAT, "version": VERSION, "holder": fingerprint(self.public)}
                 stream.write(json.dumps(head) + "\n")
@@ -140,65 +137,8 @@ def reidentify(
 
 
 def note(log: Path, what: str, subject: str, reason: str) -> None:
-    """Add a line to an audit log. Raises BadRequest when a line before it was changed."""
-    with _Locked(log) as stream:
-        last = _checked(log)
-        line = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "user": getpass.getuser(),
-            "what": what,
-            "subject": subject,
-            "reason": reason.strip(),
-            "before": last,
-        }
-        stream.write(json.dumps(line | {"digest": _digest(line)}) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def read_audit(log: Path) -> list[dict[str, Any]]:
-    """The look-ups, oldest first. Raises BadRequest when a line was changed or is missing."""
-    if not log.exists():
-        return []
-    _checked(log)
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-
-
-def _checked(log: Path) -> str:
-    """The digest of the last line, if each is of the one before it."""
-    last = _FIRST
-    for number, text in enumerate(log.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            line = json.loads(text)
-            told = line.pop("digest")
-        except (ValueError, KeyError):
-            line, told = {}, ""
-        if line.get("before") != last or told != _digest(line):
-            raise BadRequest(
-                f"{log} was changed at line {number}", hint="the audit log must be whole to go on"
-            )
-        last = told
-    return last
-
-
-def _digest(line: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()
-
-
-class _Locked:
-    """The file, open to append, with nobody else writing; made for its owner alone."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8"
-        )
-
-    def __enter__(self) -> Any:
-        fcntl.flock(self._stream, fcntl.LOCK_EX)
-        return self._stream
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+    """Add a look-up to an audit log. Raises BadRequest when a line before it was changed."""
+    add_line(log, {"user": getpass.getuser(), "what": what, "subject": subject, "reason": reason.strip()})
 
 
 def _head(path: Path) -> dict[str, Any]:

@@ -257,11 +257,12 @@ class Jobs:
             _set(connection, id, output=output, media_type=media_type, output_size=size)
 
     def trim(self, seconds: float) -> list[str]:
-        """Forget jobs that were over so long ago, reviewed as well where that is needed; their ids."""
+        """Forget jobs that were over so long ago; their ids. Where something is held, so long after that."""
         before = now() - round(seconds * 1e6)
         over = job.c.state.in_([State.SUCCESS, State.FAILURE]) & (job.c.ended < before)
+        held = (review.c.verdict != Verdict.REJECTED) & (review.c.released == 0)
         recent = (review.c.reviewed >= before) | (review.c.released >= before)
-        over &= job.c.id.not_in(select(review.c.job).where((review.c.verdict == Verdict.PENDING) | recent))
+        over &= job.c.id.not_in(select(review.c.job).where(held | recent))
         with self._state.read() as connection:
             ids = [str(id) for id in connection.execute(select(job.c.id).where(over)).scalars()]
         if ids:

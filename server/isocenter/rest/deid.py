@@ -6,6 +6,7 @@ the audit log before it counts. Not here: jobs themselves (`jobs`), how it is do
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,9 @@ from isocenter.security import Action
 
 if TYPE_CHECKING:
     from isocenter.deid import KeyRing
+
+AUDIT = Path("audit", "deid.jsonl")
+"""In the data folder: who accepted or rejected what, and when."""
 
 _ID = r"(?P<job>[0-9a-f-]{36})"
 _COUNTS = ("in", "out", "quarantined", "skipped")
@@ -76,6 +80,16 @@ class Keys(DeidHandler):
 
 class Deidentify(DeidHandler):
     """De-identification of what is named, by a job."""
+
+    async def get(self) -> None:
+        """`?review=pending`: where those stand that the caller may know of, the newest first."""
+        wanted = self.get_query_argument("review", "")
+        self.write_json(await self.context.short(self._all, wanted))
+
+    def _all(self, wanted: str) -> list[dict[str, Any]]:
+        jobs = [job for job in self.jobs.all() if job.kind == DEIDENTIFY.name and self.sees(job)]
+        told = [_state(job, self.jobs.reviews.get(job.id)) for job in jobs]
+        return [one for one in told if wanted in ("", one["Review"])]
 
     async def post(self) -> None:
         """Start it, or a preview that writes nothing; 201, and `{"ID", "Path", "Type"}` of the job.
@@ -162,17 +176,28 @@ class Reviewed(Deidentification):
         review = reviews.get(job.id)
         if review is None:
             raise Conflict("Nothing waits for a review here")
+        chosen = _uids(rejected, folder, review)
         if review.verdict is Verdict.PENDING:
-            uids = _uids(rejected, folder)
+            self._note(job, verdict, chosen)
             reviews.decide(
-                job.id, verdict, by=self.identity.name, at=now(), rejected=uids, decisions=decisions
+                job.id, verdict, by=self.identity.name, at=now(), rejected=chosen, decisions=decisions
             )
-        elif review.verdict is not verdict or (rejected and tuple(rejected) != review.rejected):
+        elif review.verdict is not verdict or set(chosen) - set(review.rejected):
             raise Conflict(f"It was {review.verdict.value} already", hint=f"by {review.reviewer}")
         if verdict is Verdict.REJECTED:
             Held(folder).drop()
         else:
             self._release(job)
+
+    def _note(self, job: Job, verdict: Verdict, rejected: tuple[str, ...]) -> None:
+        """Write down who says what, before it counts. Raises BadRequest where the log was changed."""
+        from isocenter.deid.audit_log import add_line
+
+        log = self.context.settings.data / AUDIT
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        told = {"user": self.identity.name, "what": f"review {verdict.value}", "job": job.id}
+        told |= {"dataset": job.dataset, "into": job.parameters.get("into") or "zip"}
+        add_line(log, {**told, "rejected": len(rejected)})
 
     def _release(self, job: Job) -> None:
         """Start the job that lets it leave, unless one does or has."""
@@ -225,14 +250,22 @@ def _is_released(job: Job, review: Review | None) -> bool:
     return job.state is State.SUCCESS and not job.parameters["preview"]
 
 
-def _uids(rejected: list[Any], folder: Path) -> tuple[str, ...]:
-    """UIDs of originals that were told. Raises BadRequest where one is none of them."""
+def _uids(rejected: list[Any], folder: Path, review: Review) -> tuple[str, ...]:
+    """Those of what is rejected that are results; what was kept back anyway may be named too.
+
+    Raises:
+        BadRequest: one was never looked at.
+    """
     if not all(isinstance(uid, str) and is_valid_uid(uid) for uid in rejected):
         raise BadRequest("rejected is a list of SOP Instance UIDs of originals")
-    strange = set(rejected) - Held(folder).uids()
+    results = Held(folder).uids() | set(review.rejected)
+    strange = set(rejected) - results
+    if strange:
+        document = json.loads(_read(folder / REVIEW))
+        strange -= {one["id"] for one in (*document["quarantined"], *document["images"])}
     if strange:
         raise BadRequest(f"{len(strange)} of what is rejected are none of the results")
-    return tuple(dict.fromkeys(rejected))
+    return tuple(uid for uid in dict.fromkeys(rejected) if uid in results)
 
 
 def _read(path: Path) -> bytes:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.unit.deid.test_verify import cleaned, original
 
+from isocenter.deid.audit_log import read_audit
 from isocenter.deid.envelope import read_private, read_public, write_pair
-from isocenter.deid.vault import Entry, Vault, read_audit, reidentify, subjects
+from isocenter.deid.vault import Entry, Vault, reidentify, subjects
 from isocenter.errors import BadRequest, NotFound
 
 

@@ -6,7 +6,8 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pytest
 from live_archive import LiveArchive, instance, serving
 
 from isocenter.app import in_job_process
-from isocenter.config import DatasetSettings
+from isocenter.config import DatasetSettings, DeidSettings
 from isocenter.deid import KeyRing
+from isocenter.deid.audit_log import read_audit
 from isocenter.deid.report import read_report
+from isocenter.dicom.levels import Level
 from isocenter.jobs.executor import Runner
+from isocenter.security import Role
 
 ORIGINALS = ("Stradivari", "Antonio", "SECRET-7", "19440218", "1.2.77", "Cremona", "ACC-4711")
 SECRETS: dict[str, Any] = {
@@ -45,10 +49,8 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
         image = {"Rows": 2, "Columns": 2, "BitsAllocated": 16, "BitsStored": 16, "HighBit": 15}
         image |= {"SamplesPerPixel": 1, "PixelRepresentation": 0}
         server.store(secret(1, series="2", BurnedInAnnotation="YES", pixels=bytes(8), **image))
-        runner = Runner(server.context.settings, in_job_process)
-        runner.start()
-        yield server
-        runner.stop()
+        with running(server):
+            yield server
 
 
 def submit(web: Any, **asked: Any) -> str:
@@ -192,7 +194,13 @@ def test_what_is_held_is_nowhere_before_it_is_accepted(web: Any) -> None:
     assert len(held) == 3
     for name in (held[0].name, "held", "held.jsonl", "review.json"):
         assert web.get(f"/api/jobs/{id}/{name}").status_code == 404
-    told = review(web, id, verdict="accepted", rejected=["1.2.77.1.2"], decisions={"(0010,0010)": "accepted"})
+    told = review(
+        web,
+        id,
+        verdict="accepted",
+        rejected=["1.2.77.1.2", "1.2.77.2.1"],
+        decisions={"(0010,0010)": "accepted"},
+    )
     assert (told["Review"], told["Reviewer"], told["Released"]) == ("accepted", "local", True)
     assert told["Counts"]["rejected"] == 1
     assert len(search(web, "held")) == 2
@@ -201,6 +209,9 @@ def test_what_is_held_is_nowhere_before_it_is_accepted(web: Any) -> None:
         "report.json",
         "review.json",
     ]
+    (*_, line) = read_audit(Path(web.context.settings.data, "audit", "deid.jsonl"))
+    said = {"user": "local", "what": "review accepted", "job": id, "into": "held", "rejected": 1}
+    assert said.items() <= line.items()
     report = web.get(f"/api/deid/{id}/report").json()
     assert (report["review"]["verdict"], report["review"]["rejected"]) == ("accepted", 1)
     read_report(json.dumps(report), KeyRing.of(web.context.settings.data).get("default"))
@@ -222,10 +233,26 @@ def test_a_rejected_run_is_deleted_and_stays_rejected(web: Any) -> None:
     assert web.get(f"/api/jobs/{id}/archive").status_code == 404
 
 
+def test_a_verdict_is_given_once_and_names_results_alone(web: Any) -> None:
+    id = done(web, Review=True)
+
+    def said(**what: Any) -> int:
+        return int(web.post(f"/api/deid/{id}/review", json=what).status_code)
+
+    assert said(verdict="accepted", rejected=["1.2.3.4.5.6"]) == 400
+    assert said(verdict="accepted", rejected=[7]) == 400
+    assert id in [one["ID"] for one in web.get("/api/deid?review=pending").json()]
+    review(web, id, verdict="accepted")
+    assert id not in [one["ID"] for one in web.get("/api/deid?review=pending").json()]
+    assert said(verdict="accepted") == 200  # again is as once
+    assert said(verdict="accepted", rejected=["1.2.77.1.1"]) in (400, 409)
+    assert said(verdict="rejected") == 409
+
+
 def test_a_deleted_member_of_a_cohort_is_told(web: Any) -> None:
     web.store(*[instance(n, study="1.2.88") for n in (1, 2)])
     web.post("/api/cohorts", json={"name": "pair", "expression": "StudyInstanceUID=1.2.88"})
-    web.main.delete(__import__("isocenter.dicom.levels").dicom.levels.Level.INSTANCE, "1.2.88.1.2")
+    web.main.delete(Level.INSTANCE, "1.2.88.1.2")
     id = done(web, Resources=None, Cohort="pair", Preview=True)
     told = state(web, id)
     assert (told["Cohort"], told["Counts"]["in"], told["Counts"]["missing"]) == ("pair@1", 1, 1)
@@ -258,3 +285,64 @@ def test_mistakes_are_named(web: Any) -> None:
     id = done(web, Preview=True)
     assert web.post(f"/api/deid/{id}/review", json={"verdict": "accepted"}).status_code == 409
     assert web.post(f"/api/deid/{id}/review", json={"verdict": "good"}).status_code == 400
+
+
+def test_who_may(serve: Callable[..., LiveArchive]) -> None:
+    web = serve(datasets={"research": DatasetSettings(ae_title="RESEARCH")}, deid=DeidSettings(review=True))
+    web.store(secret(1))
+    headers = {}
+    for role in Role:
+        token, _ = web.context.tokens.create(role.value, role=role)
+        headers[role] = {"Authorization": f"Bearer {token}"}
+
+    def asked(role: Role, path: str = "/api/deid", **body: Any) -> Any:
+        body = body or {"Resources": ["1.2.77"]}
+        return web.post(path, json=body, headers=headers[role])
+
+    for role in (Role.READER, Role.CONTRIBUTOR, Role.CURATOR):
+        assert asked(role).status_code == 403, role
+        assert web.get("/api/deid/keys", headers=headers[role]).status_code == 403
+    assert (
+        asked(Role.READER, "/api/jobs", Type="deidentify", Parameters={"uids": ["1.2.77"]}).status_code == 403
+    )
+    assert asked(Role.DEIDENTIFIER, "/api/deid/keys", name="x").status_code == 403
+    research = {"Resources": ["1.2.77"], "Into": "research"}
+    assert asked(Role.DEIDENTIFIER, **research).status_code == 403
+    assert asked(Role.DEIDENTIFIER, Resources=["1.2.77"], Review=False).status_code == 403
+    made = asked(Role.DEIDENTIFIER).json()["ID"]
+    assert web.context.jobs.get(made).parameters["review"] is True  # type: ignore[union-attr]
+    free = asked(Role.ADMIN, **research, Review=False).json()["ID"]
+    assert web.context.jobs.get(free).parameters["review"] is False  # type: ignore[union-attr]
+    assert web.get("/api/deid/keys", headers=headers[Role.DEIDENTIFIER]).status_code == 200
+    accepted = {"verdict": "accepted"}
+    assert asked(Role.DEIDENTIFIER, f"/api/deid/{made}/review", **accepted).status_code == 403
+    assert asked(Role.CURATOR, f"/api/deid/{made}/review", **accepted).status_code == 409  # not done yet
+    assert web.get(f"/api/deid/{made}/review", headers=headers[Role.READER]).status_code == 403
+    assert web.get(f"/api/deid/{made}", headers=headers[Role.READER]).status_code == 200
+
+
+def test_a_review_outlives_the_server_and_what_waits_is_not_forgotten(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as start:
+        web = start()
+        web.store(secret(1))
+        with running(web):
+            id = done(web, Review=True)
+    with serving(tmp_path / "data") as start:
+        web = start()
+        assert web.context.jobs.trim(0.0) == []  # type: ignore[union-attr]
+        assert state(web, id)["Review"] == "pending"
+        with running(web):
+            assert review(web, id, verdict="accepted")["Released"] is True
+            assert web.get(f"/api/jobs/{id}/archive").status_code == 200
+        assert id in web.context.jobs.trim(0.0)  # type: ignore[union-attr]
+        assert web.context.jobs.reviews.get(id) is None  # type: ignore[union-attr]
+
+
+@contextmanager
+def running(web: LiveArchive) -> Iterator[None]:
+    runner = Runner(web.context.settings, in_job_process)
+    runner.start()
+    try:
+        yield
+    finally:
+        runner.stop()
