@@ -6,6 +6,7 @@ from isocenter.rest import (
     cohorts,
     datasets,
     deid,
+    deid_review,
     jobs,
     openapi,
     system,
@@ -23,5 +24,6 @@ routes = [
     *jobs.routes,
     *deid.routes,
     *anonymize.routes,
+    *deid_review.routes,
     *openapi.routes,
 ]

@@ -1,33 +1,25 @@
-"""`/api/deid`: keys by name, de-identification as a job, its report, and the review that lets results leave.
+"""`/api/deid`: keys by name, de-identification as a job, where it stands and its report.
 
-What is held leaves after a verdict of somebody who may curate, by a job of its own. A verdict is written into
-the audit log before it counts. Not here: jobs themselves (`jobs`), how it is done (`deidentifying`).
+Not here: jobs themselves (`jobs`), how it is done (`deidentifying`), the review of results (`deid_review`).
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from isocenter.dicom.uids import is_valid_uid
-from isocenter.errors import BadRequest, Conflict, NotFound
+from isocenter.errors import BadRequest, NotFound
 from isocenter.jobs.job import Job, State
-from isocenter.jobs.queue import now
-from isocenter.jobs.reviews import Review, Verdict
+from isocenter.jobs.reviews import Review
 from isocenter.jobs.run import folder_of
-from isocenter.rest.deid_kinds import DEIDENTIFY, RELEASE
-from isocenter.rest.held import PAGE, REPORT, REVIEW, Held
+from isocenter.rest.deid_kinds import DEIDENTIFY
+from isocenter.rest.held import PAGE, REPORT
 from isocenter.rest.jobs import JobHandler
 from isocenter.security import Action
 
 if TYPE_CHECKING:
     from isocenter.deid import KeyRing
 
-AUDIT = Path("audit", "deid.jsonl")
-"""In the data folder: who accepted or rejected what, and when."""
-
-_ID = r"(?P<job>[0-9a-f-]{36})"
+ID = r"(?P<job>[0-9a-f-]{36})"
 _COUNTS = ("in", "out", "quarantined", "skipped")
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -53,8 +45,9 @@ class DeidHandler(JobHandler):
 
     async def send_file(self, job: Job, name: str, media_type: str) -> None:
         """Answer with a document of a job. Raises NotFound."""
+        path = folder_of(self.context.settings.data, job.id) / name
         try:
-            content = await self.context.short(_read, folder_of(self.context.settings.data, job.id) / name)
+            content = await self.context.short(path.read_bytes)
         except FileNotFoundError:
             raise NotFound("The job has not told it yet", hint=f"it is {job.state.value}") from None
         self.set_header("Content-Type", media_type)
@@ -88,7 +81,7 @@ class Deidentify(DeidHandler):
 
     def _all(self, wanted: str) -> list[dict[str, Any]]:
         jobs = [job for job in self.jobs.all() if job.kind == DEIDENTIFY.name and self.sees(job)]
-        told = [_state(job, self.jobs.reviews.get(job.id)) for job in jobs]
+        told = [state_of(job, self.jobs.reviews.get(job.id)) for job in jobs]
         return [one for one in told if wanted in ("", one["Review"])]
 
     async def post(self) -> None:
@@ -128,7 +121,7 @@ class Deidentification(DeidHandler):
     async def tell_state(self, job: Job, *, status: int = 200) -> None:
         """Answer with where it stands."""
         review = await self.context.short(self.jobs.reviews.get, job.id)
-        self.write_json(_state(job, review), status=status)
+        self.write_json(state_of(job, review), status=status)
 
 
 class Report(DeidHandler):
@@ -148,81 +141,8 @@ class Page(DeidHandler):
         await self.send_file(await self.deidentifying(job), PAGE, "text/html; charset=utf-8")
 
 
-class Reviewed(Deidentification):
-    """What a reviewer sees, and says."""
-
-    async def get(self, job: str) -> None:
-        """Attributes before and after, pictures with boxes, what was kept back; it identifies."""
-        found = await self.deidentifying(job)
-        if not self.identity.may(Action.CURATE, found.dataset):
-            self.identity.require(Action.DEIDENTIFY, found.dataset)
-        await self.send_file(found, REVIEW, "application/json")
-
-    async def post(self, job: str) -> None:
-        """`{"verdict", "rejected", "decisions"}`: `accepted`, all but the `rejected` UIDs, or `rejected`."""
-        found = await self.deidentifying(job)
-        self.identity.require(Action.CURATE, found.dataset)
-        asked = self.fields(verdict=str, rejected=list, decisions=dict)
-        if asked["verdict"] not in ("accepted", "rejected"):
-            raise BadRequest("The verdict is accepted or rejected", hint='{"verdict": "accepted"}')
-        if found.state is not State.SUCCESS:
-            raise Conflict("There are no results to look at", hint=f"the job is {found.state.value}")
-        verdict = Verdict(asked["verdict"])
-        await self.context.long(self._decide, found, verdict, asked["rejected"] or [], asked["decisions"])
-        await self.tell_state(await self.seen(job))
-
-    def _decide(self, job: Job, verdict: Verdict, rejected: list[Any], decisions: Any) -> None:
-        reviews, folder = self.jobs.reviews, folder_of(self.context.settings.data, job.id)
-        review = reviews.get(job.id)
-        if review is None:
-            raise Conflict("Nothing waits for a review here")
-        chosen = _uids(rejected, folder, review)
-        if review.verdict is Verdict.PENDING:
-            self._note(job, verdict, chosen)
-            reviews.decide(
-                job.id, verdict, by=self.identity.name, at=now(), rejected=chosen, decisions=decisions
-            )
-        elif review.verdict is not verdict or set(chosen) - set(review.rejected):
-            raise Conflict(f"It was {review.verdict.value} already", hint=f"by {review.reviewer}")
-        if verdict is Verdict.REJECTED:
-            Held(folder).drop()
-        else:
-            self._release(job)
-
-    def _note(self, job: Job, verdict: Verdict, rejected: tuple[str, ...]) -> None:
-        """Write down who says what, before it counts. Raises BadRequest where the log was changed."""
-        from isocenter.deid.audit_log import add_line
-
-        log = self.context.settings.data / AUDIT
-        log.parent.mkdir(mode=0o700, exist_ok=True)
-        told = {"user": self.identity.name, "what": f"review {verdict.value}", "job": job.id}
-        told |= {"dataset": job.dataset, "into": job.parameters.get("into") or "zip"}
-        add_line(log, {**told, "rejected": len(rejected)})
-
-    def _release(self, job: Job) -> None:
-        """Start the job that lets it leave, unless one does or has."""
-        review = self.jobs.reviews.get(job.id)
-        if review is None or review.released:
-            return
-        if review.release:
-            try:
-                last = self.jobs.get(review.release)
-            except NotFound:
-                last = None
-            if last is not None and last.state is not State.FAILURE:
-                return
-        made = self.jobs.submit(
-            RELEASE.name,
-            {"job": job.id},
-            dataset=job.dataset,
-            creator=self.identity.name,
-            priority=job.priority,
-        )
-        if not self.jobs.reviews.releasing(job.id, made.id, before=review.release):
-            self.jobs.cancel(made.id)  # somebody else has just started one
-
-
-def _state(job: Job, review: Review | None) -> dict[str, Any]:
+def state_of(job: Job, review: Review | None) -> dict[str, Any]:
+    """Where a de-identification stands, as it is told."""
     told, result = job.parameters, job.result if isinstance(job.result, dict) else {}
     counts = {name: int(result.get(name, 0)) for name in (*_COUNTS, "missing")}
     waits = job.state is not State.SUCCESS or review is None
@@ -250,33 +170,10 @@ def _is_released(job: Job, review: Review | None) -> bool:
     return job.state is State.SUCCESS and not job.parameters["preview"]
 
 
-def _uids(rejected: list[Any], folder: Path, review: Review) -> tuple[str, ...]:
-    """Those of what is rejected that are results; what was kept back anyway may be named too.
-
-    Raises:
-        BadRequest: one was never looked at.
-    """
-    if not all(isinstance(uid, str) and is_valid_uid(uid) for uid in rejected):
-        raise BadRequest("rejected is a list of SOP Instance UIDs of originals")
-    results = Held(folder).uids() | set(review.rejected)
-    strange = set(rejected) - results
-    if strange:
-        document = json.loads(_read(folder / REVIEW))
-        strange -= {one["id"] for one in (*document["quarantined"], *document["images"])}
-    if strange:
-        raise BadRequest(f"{len(strange)} of what is rejected are none of the results")
-    return tuple(uid for uid in dict.fromkeys(rejected) if uid in results)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
-
-
 routes = [
     (r"/api/deid", Deidentify),
     (r"/api/deid/keys", Keys),
-    (rf"/api/deid/{_ID}", Deidentification),
-    (rf"/api/deid/{_ID}/report", Report),
-    (rf"/api/deid/{_ID}/report\.html", Page),
-    (rf"/api/deid/{_ID}/review", Reviewed),
+    (rf"/api/deid/{ID}", Deidentification),
+    (rf"/api/deid/{ID}/report", Report),
+    (rf"/api/deid/{ID}/report\.html", Page),
 ]
