@@ -13,6 +13,7 @@ from isocenter.jobs.job import Outcome
 from isocenter.jobs.kinds import Kind
 from isocenter.jobs.run import Run
 from isocenter.jobs.selection import SELECTION
+from isocenter.rest.handler import level_of
 from isocenter.rest.jobs import PREPARE, JobHandler, chosen
 from isocenter.security import Action
 
@@ -56,6 +57,8 @@ def prepared(handler: JobHandler, dataset: str, told: dict[str, Any]) -> dict[st
     from isocenter.deid import Option, Recipe
     from isocenter.deid.recipe import key_of
 
+    if told.get("level"):
+        level_of(told["level"])  # of what Orthanc's routes name
     made = chosen(handler, dataset, told)
     recipe = Recipe.from_json(told.get("recipe", {}))
     key = key_of(handler.context.settings.data, recipe)

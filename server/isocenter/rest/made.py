@@ -43,7 +43,7 @@ def content(level: str, result: Json) -> Json:
 
     Args:
         level: of the resource that was asked for; empty for several.
-        result: of the job `deidentify`.
+        result: of the job `deidentify`, with what its release gave as `released`.
     """
     released = result.get("released") or {}
     made: dict[str, list[str]] = released.get("resources") or {}
@@ -64,9 +64,9 @@ def content(level: str, result: Json) -> Json:
 
 
 def _failed(result: Json, released: Json) -> int:
-    """Instances without a visible result: kept back, no objects, gone, or beside another of their UID."""
-    counts = (result["quarantined"], result["skipped"], result.get("missing", 0), released.get("conflict", 0))
-    return sum(int(count) for count in counts)
+    """Instances without a visible result: kept back, rejected, gone, or beside another of their UID."""
+    counts = (result.get(name, 0) for name in ("quarantined", "skipped", "missing", "rejected"))
+    return sum(int(count) for count in counts) + int(released.get("conflict", 0))
 
 
 def _resource(level: str, id: str) -> Json:

@@ -30,7 +30,7 @@ from isocenter.jobs.queue import now
 from isocenter.jobs.reviews import Review, Verdict
 from isocenter.jobs.run import Run, folder_of
 from isocenter.rest.held import ARCHIVE, PAGE, REPORT, Held, write_json
-from isocenter.rest.made import Made
+from isocenter.rest.made import Made, content
 
 ZIP = "application/zip"
 _IN_FLIGHT = 32
@@ -160,6 +160,9 @@ def release_accepted(run: Run) -> Outcome:
         held.remove(set(review.rejected))
         released = release(run, job)
         result = released.result
+        if "level" in job.parameters:
+            counts = {**job.result, "rejected": len(review.rejected), "released": result}
+            result["content"] = content(job.parameters["level"], counts)
         _sign(run, job, review, held)
         if released.output:
             run.jobs.deliver(job.id, released.output, released.media_type, result["size"])

@@ -179,7 +179,7 @@ def test_other_settings_by_the_same_key_do_not_take_the_place_of_results(web: Li
     assert "another key" in answer.json()["error"]["hint"]
 
 
-def test_where_results_are_reviewed_a_job_holds_them_and_nobody_waits(
+def test_where_results_are_reviewed_a_job_holds_them_and_its_release_tells_of_them(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with serving(tmp_path_factory.mktemp("reviewed") / "data") as start:
@@ -194,5 +194,15 @@ def test_where_results_are_reviewed_a_job_holds_them_and_nobody_waits(
             finished(server, told["ID"])
             assert server.get(f"/api/deid/{told['ID']}").json()["Review"] == "pending"
             assert studies(server) == before
+            said = {"verdict": "accepted", "rejected": ["1.2.3.1.2"]}
+            accepted = server.post(f"/api/deid/{told['ID']}/review", json=said).json()
+            content = finished(server, accepted["Release"])["Content"]
+            assert (content["Type"], content["InstancesCount"], content["FailedInstancesCount"]) == (
+                "Study",
+                3,
+                2,
+            )
+            (new,) = studies(server).keys() - before.keys()
+            assert content["ID"] == public_id(studies(server)[new]["PatientID"], new)
         finally:
             runner.stop()
