@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
+from live_dicom import LiveServer
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -158,3 +159,12 @@ class Keeping:
 
     def ended(self, asked: Association, ending: Ending) -> None:
         """Nothing to do."""
+
+
+async def asked(server: LiveServer, level: str, model: str = STUDY_FIND, **keys: Any) -> Found:
+    async with association(server.port, model) as peer:
+        return await find(peer, level, keys, model)
+
+
+def values(found: Found, keyword: str) -> list[str]:
+    return sorted(str(match.get(keyword) or "") for match in found.matches)
