@@ -15,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from viewer_modules import RUN, Run
 from viewer_objects import studies
+from viewer_pages import LOADED, Show, Shown, foreign, named
+from widget_pages import WidgetPages, widget_pages
 
 import isocenter
 from isocenter.cli.throwaway import Running, server
+from isocenter.client.archive import Archive
+from isocenter.client.resources import Series
+from isocenter.client.transport import Transport
+from isocenter.datasets.phantoms import Subject, demonstration
+from isocenter_jupyter.widgets.series_viewer import SeriesViewer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -123,3 +131,61 @@ def installed(running: Running) -> Callable[[str], str]:
         return f"{running.url}/viewers/{viewer}"
 
     return install
+
+
+@pytest.fixture(scope="module")
+def run(browser: Any) -> Iterator[Run]:
+    """Runs JavaScript with modules of the viewer as `m` and JSON as `given`."""
+    with widget_pages(Transport("http://127.0.0.1:9")) as pages:
+        page = browser.new_page()
+        page.goto(f"{pages.url}/blank")
+
+        def work(modules: str, source: str, **given: Any) -> Any:
+            return page.evaluate(RUN, [modules.split(), source, given])
+
+        yield work
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    running: Running
+    with (
+        server(tmp_path_factory.mktemp("viewer") / "data") as running,
+        isocenter.connect(running.url) as opened,
+    ):
+        objects = [*demonstration(Subject(), slices=9, size=128), *foreign()]
+        report = opened.store(objects, progress=False)
+        assert not report.failed
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def pages(archive: Archive) -> Iterator[WidgetPages]:
+    with widget_pages(archive.transport) as served:
+        yield served
+
+
+@pytest.fixture
+def head(archive: Archive) -> Series:
+    return named(archive, SeriesDescription="Head 5.0 mm")
+
+
+@pytest.fixture
+def show(browser: Any, pages: WidgetPages) -> Iterator[Show]:
+    opened = []
+
+    def shows(viewer: SeriesViewer, *, dark: bool = False, direct: bool = True, width: int = 1000) -> Shown:
+        page = browser.new_page(viewport={"width": width, "height": 640})
+        page.set_default_timeout(60_000)
+        opened.append(page)
+        shown = Shown(page, [])
+        page.on("pageerror", lambda error: shown.errors.append(str(error)))
+        page.goto(pages.put(viewer, direct=direct, dark=dark))
+        page.wait_for_function(LOADED)
+        page.locator(".viewer-stage").focus()
+        return shown
+
+    yield shows
+    for page in opened:
+        page.close()

@@ -6,9 +6,7 @@ import ast
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,79 +14,26 @@ import pytest
 from live_jupyter import TOKEN, Jupyter
 from live_panel import PANEL, lab
 from pydicom.data import get_testdata_file
+from side_bar import FILES, Page, at_rest, count, last_activity, settings_of, store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-FILES = ("CT_small.dcm", "MR_small.dcm", "rtplan.dcm", "693_J2KI.dcm")
+
 CLEARED = """async () => {
   const { shell, commands } = window.jupyterapp;
   for (const widget of [...shell.widgets("main")]) widget.dispose();
   await commands.execute("launcher:create");
 }"""
+
 LITERAL = """async (text) => {
   const told = JSON.parse(document.getElementById("jupyter-config-data").textContent);
   const { literal } = await import(`${told.fullLabextensionsUrl}/isocenter-jupyterlab/modules/cells.js`);
   return literal(text);
 }"""
+
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
 }
-
-
-@dataclass
-class Page:
-    """A page of Jupyter, what it asked for and what went wrong on it."""
-
-    page: Any
-    pictures: Path
-    asked: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def picture(self, name: str) -> None:
-        self.page.screenshot(path=str(self.pictures / f"{name}.png"))
-
-    def open_panel(self) -> Any:
-        """The panel, shown."""
-        panel = self.page.locator("#isocenter-panel")
-        panel.wait_for(state="attached")
-        if not panel.is_visible():
-            self.page.locator('[data-id="isocenter-panel"]').click()
-        panel.wait_for()
-        return panel
-
-    def wait_for_server(self) -> Any:
-        """The panel once it shows a running server."""
-        panel = self.open_panel()
-        start = panel.get_by_role("button", name="Start", exact=True)
-        panel.get_by_text("Running").or_(start).first.wait_for()
-        if start.is_visible():
-            start.click()
-        panel.get_by_text("Datasets").wait_for(timeout=60_000)
-        return panel
-
-    def code(self) -> list[str]:
-        """The cells of the notebook in view."""
-        cells = self.page.locator(".jp-Notebook:visible .jp-CodeCell .cm-content")
-        cells.first.wait_for()
-        return list(cells.all_inner_texts())
-
-    def until(self, holds: Callable[[], bool]) -> None:
-        """Wait, while the page goes on."""
-        deadline = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < deadline, self.page.locator("body").inner_text()
-            self.page.wait_for_timeout(50)
-
-    def asks_no_more(self) -> bool:
-        """Whether nothing was asked for in a while, longer than that between two looks at the server."""
-        asked = len(self.asked)
-        self.page.wait_for_timeout(2000)
-        return len(self.asked) == asked
-
-    def close(self) -> None:
-        """Nothing of ours may have gone wrong on it."""
-        self.page.close()
-        assert [error for error in self.errors if "isocenter" in error.lower()] == []
 
 
 @pytest.fixture(scope="module")
@@ -177,20 +122,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def count(jupyter: Jupyter, dataset: str = "main") -> int:
-    """Instances in a dataset."""
-    told = jupyter.ask(f"isocenter/proxy/api/statistics?dataset={dataset}").json()
-    return int(told["CountInstances"])
-
-
-def store(jupyter: Jupyter, *names: str) -> None:
-    for name in names:
-        body = Path(str(get_testdata_file(name))).read_bytes()
-        headers = {"Authorization": f"token {TOKEN}", "Content-Type": "application/dicom"}
-        answer = jupyter.ask("isocenter/proxy/dicom-web/studies", "POST", body, headers)
-        assert answer.status == 200, answer.body
-
-
 def test_nothing_is_asked_before_the_panel_is_seen_and_a_stopped_server_can_be_started(
     opened: Callable[..., Page], jupyter: Jupyter
 ) -> None:
@@ -222,22 +153,6 @@ def test_looking_at_the_server_again_and_again_is_no_activity(
     for path in again:
         assert jupyter.ask(path).status == 200
     assert last_activity(jupyter) == before
-
-
-def last_activity(jupyter: Jupyter) -> str:
-    return str(jupyter.ask("api/status").json()["last_activity"])
-
-
-def at_rest(jupyter: Jupyter) -> str:
-    """The last activity, as soon as that of pages that were closed has ended."""
-    deadline = time.monotonic() + 60
-    before = last_activity(jupyter)
-    while True:
-        time.sleep(1)
-        if before == (now := last_activity(jupyter)):
-            return now
-        assert time.monotonic() < deadline, "somebody is active all the time"
-        before = now
 
 
 def test_a_search_counts_while_one_types_and_writes_a_cell(in_lab: Page, jupyter: Jupyter) -> None:
@@ -381,11 +296,6 @@ def test_the_other_side_is_a_setting(opened: Callable[..., Page], jupyter: Jupyt
     page.reload()
     page.locator('.jp-SideBar.jp-mod-right [data-id="isocenter-panel"]').wait_for()
     page.evaluate(change, json.dumps({**before, "side": "left"}))
-
-
-def settings_of(jupyter: Jupyter) -> dict[str, Any]:
-    """The user's settings of the panel."""
-    return dict(jupyter.ask(f"lab/api/settings/{PANEL}").json()["settings"])
 
 
 def test_a_panel_that_is_hidden_asks_for_nothing(in_lab: Page) -> None:
