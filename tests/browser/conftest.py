@@ -76,6 +76,15 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def context(browser: Any) -> Iterator[Any]:
+    """One for all pages of a module: what JupyterLab is made of is fetched and compiled once."""
+    made = browser.new_context()
+    made.set_default_timeout(60_000)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def see(browser: Any, pictures: Path) -> Iterator[Callable[[str], Seen]]:
     """Opens an address in a page of its own."""

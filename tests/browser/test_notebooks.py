@@ -73,8 +73,9 @@ def declared(home: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_a_notebook_in_jupyterlab(path: Path, jupyter: Jupyter, browser: Any, pictures: Path) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+def test_a_notebook_in_jupyterlab(path: Path, jupyter: Jupyter, context: Any, pictures: Path) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 1400, "height": 1000})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{jupyter.url}lab/tree/{path.name}?token={TOKEN}&reset", wait_until="load", timeout=60_000)

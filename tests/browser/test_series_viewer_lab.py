@@ -43,9 +43,9 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 1300, "height": 1000})
-    opened.set_default_timeout(60_000)
+def page(context: Any) -> Iterator[Any]:
+    opened = context.new_page()
+    opened.set_viewport_size({"width": 1300, "height": 1000})
     opened.failures = []
     opened.on("pageerror", lambda error: opened.failures.append(str(error)))
     yield opened

@@ -47,15 +47,6 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 
 
 @pytest.fixture(scope="module")
-def context(browser: Any) -> Iterator[Any]:
-    """One for all pages: what JupyterLab is made of is fetched and compiled once."""
-    made = browser.new_context()
-    made.set_default_timeout(60_000)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def opens(context: Any, pictures: Path, jupyter: Jupyter) -> Callable[..., Page]:
     """Opens a page of Jupyter, which its user closes."""
 

@@ -95,14 +95,14 @@ class Shown:
 
 
 @pytest.fixture
-def run(jupyter: Lab, browser: Any, pictures: Path) -> Iterator[Callable[..., Shown]]:
+def run(jupyter: Lab, context: Any, pictures: Path) -> Iterator[Callable[..., Shown]]:
     """Runs cells in a notebook of their own."""
     pages = []
 
     def runs(name: str, *cells: str, theme: str = LIGHT, height: int = 900) -> Shown:
         jupyter.theme(theme)
-        page = browser.new_page(viewport={"width": 1280, "height": height})
-        page.set_default_timeout(60_000)
+        page = context.new_page()
+        page.set_viewport_size({"width": 1280, "height": height})
         pages.append(page)
         shown = Shown(page, pictures)
         jupyter.run(page, name, *cells)

@@ -127,7 +127,7 @@ def jupyter(home: Path, *options: str, **variables: str) -> Iterator[Jupyter]:
 
 def _url(process: subprocess.Popen[bytes], folder: Path, log: Path) -> str:
     path = folder / f"jpserver-{process.pid}.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):  # not written yet, or nobody listens
             url = str(json.loads(path.read_text())["url"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 TOKEN = "isocenter-test"
-STARTS_WITHIN = 60.0
+STARTS_WITHIN = 120.0
 _READY = """async () => {
   const { sessionContext } = window.jupyterapp.shell.currentWidget;
   await sessionContext.ready;
