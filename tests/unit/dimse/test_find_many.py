@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_sets import data_set
+from index_objects import put
 from live_dicom import LiveServer, live
 from raw_peer import RELEASE_RP, RELEASE_RQ, Peer, fragment, p_data
 from scu import (
@@ -25,7 +25,6 @@ from scu import (
     retrieve,
 )
 
-from isocenter.archive import Origin
 from isocenter.dimse import find as finding
 from isocenter.dimse import retrieve as retrieving
 from isocenter.network import messages, negotiation
@@ -34,14 +33,8 @@ from isocenter.network.negotiation import Proposal
 
 
 def many(server: LiveServer, count: int) -> None:
-    receptions = []
-    for n in range(count):
-        raw = data_set(SOPInstanceUID=f"1.2.3.{n}", InstanceNumber=str(n), StudyInstanceUID=f"1.2.{n}")
-        reception = server.dataset.receive(Origin("TEST", "ISOCENTER", ""), "1.2.840.10008.1.2.1")
-        reception.feed(raw)
-        receptions.append(reception.finish())
-    for each in receptions:
-        each.result(60)
+    """Index rows of studies without objects: what C-FIND reads."""
+    server.dataset.index.writer.commit([put(study) for study in range(count)])
 
 
 async def test_every_match_of_many_comes(server: LiveServer) -> None:
