@@ -45,8 +45,7 @@ class Archive:
         self.settings = settings
         self.data = settings.data.absolute()
         self._stored: ObjectStore = objects or LocalStore(self.data / "objects")
-        views = any(told.view_of for told in settings.all_datasets().values())
-        self.objects = ViewStore(self._stored, self._view) if views else self._stored
+        self.objects: ObjectStore = ViewStore(self._stored, self._view, self.data / "cache" / "objects")
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="isocenter-store")
         places = [Place.of(settings, name) for name in settings.all_datasets()]
         query = settings.query

@@ -1,7 +1,8 @@
-"""The object store of an archive that has views: their objects are made when they are opened.
+"""The object store of an archive, with objects that are not stored but made.
 
-Every other object is where it was. An object of a view has a name like any other, below `view-<dataset>/`,
-and no local file, as if it were remote. Nothing is placed, listed or removed there.
+Those of a view are made when they are opened: they have names like any other, below `view-<dataset>/`, and no
+local file, as if they were remote. Others were made already and are derived files in the cache. Nothing is
+placed, listed or removed among them; every other object is where it was.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from isocenter.errors import NotFound
-from isocenter.objects import Incoming, ObjectInfo, ObjectStore, Share
+from isocenter.objects import Incoming, ObjectInfo, ObjectStore, Share, derived
+from isocenter.objects.derived import Derived
+from isocenter.objects.faults import storage_errors
+from isocenter.objects.paths import checked
 
-_PREFIX = "view-"
+_PREFIX, _CACHED = "view-", "derived-object"
 
 
 def named(view: str, relpath: str) -> str:
     """The name of an object of a view."""
     return f"{_PREFIX}{view}/{relpath}"
+
+
+def cached(name: Derived) -> str:
+    """The name of an object that is a derived file."""
+    return f"{_CACHED}/{name.sha256}/{name.what}"
 
 
 class Makes(Protocol):
@@ -38,11 +47,20 @@ class ViewStore:
     Args:
         store: the objects.
         view: the view of a name; None where there is none.
+        cache: folder of derived files.
     """
 
-    def __init__(self, store: ObjectStore, view: Callable[[str], Makes | None]) -> None:
+    def __init__(self, store: ObjectStore, view: Callable[[str], Makes | None], cache: Path) -> None:
         self.store = store
         self._view = view
+        self._cache = cache
+
+    def _derived(self, relpath: str) -> Path | None:
+        """Where an object is that is a derived file."""
+        if not relpath.startswith(_CACHED):
+            return None
+        _, sha256, what = checked(relpath).split("/")
+        return derived.path_of(self._cache, Derived(sha256, what))
 
     def _made_by(self, relpath: str) -> Makes | None:
         """The view that an object belongs to; None for one that is stored."""
@@ -55,12 +73,18 @@ class ViewStore:
 
     def open(self, relpath: str) -> BinaryIO:
         """The object as a seekable binary file. Raises NotFound."""
+        path = self._derived(relpath)
+        if path is not None:
+            with storage_errors("open what was made of an object"):
+                return path.open("rb")
         view = self._made_by(relpath)
         return self.store.open(relpath) if view is None else view.open(relpath)
 
     def path(self, relpath: str) -> Path | None:
         """The object as a local file, or None where there is none."""
-        return None if relpath.startswith(_PREFIX) else self.store.path(relpath)
+        if relpath.startswith(_PREFIX):
+            return None
+        return self._derived(relpath) or self.store.path(relpath)
 
     def info(self, relpath: str) -> ObjectInfo | None:
         """Size and time of the object, None when it is not there."""

@@ -12,6 +12,7 @@ import json
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from pydicom.dataset import Dataset
@@ -75,6 +76,12 @@ class OnTheFly:
             sink.truncate()
             return "the second reader found a value of the original in the result"
         return ""
+
+
+def by_default(data: Path) -> OnTheFly:
+    """What de-identifies where nobody says how: the default recipe and key of a data folder."""
+    recipe = Recipe()
+    return OnTheFly(recipe, key_of(data, recipe))
 
 
 def of_view(settings: Settings, name: str) -> OnTheFly:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isocenter.dicom.uids import EXPLICIT_LITTLE_ENDIAN
+from isocenter.dicomweb.anonymized import anonymized
 from isocenter.dicomweb.contents import JPEG, Content, Kind
 from isocenter.dicomweb.media import DICOM, Wanted
 from isocenter.dicomweb.paths import Target
@@ -22,6 +23,7 @@ from isocenter.errors import BadRequest, NotFound
 from isocenter.http.accept import negotiate
 from isocenter.http.closing import ends_with_connection
 from isocenter.index.records import StoredInstance
+from isocenter.security import Action
 
 
 class UriHandler(RenderedHandler, RetrieveHandler):
@@ -40,7 +42,11 @@ class UriHandler(RenderedHandler, RetrieveHandler):
         self._asked = asked = parse_uri(self.query())
         for warning in asked.warnings:
             self.warn(warning)
+        if asked.anonymize:
+            self.dataset(None, Action.DEIDENTIFY)
         instance = await self.instance()
+        if asked.anonymize:
+            instance = await anonymized(self.context, instance)
         content = await self.content(instance)
         media_type = _chosen(asked, content)
         if media_type == DICOM:

@@ -16,7 +16,6 @@ from isocenter.dicomweb.media import DICOM
 from isocenter.dicomweb.paths import Target
 from isocenter.errors import BadRequest
 from isocenter.http.accept import MediaRange, parse_accept
-from isocenter.http.failures import Refused
 
 _HINT = "/wado?requestType=WADO&studyUID=…&seriesUID=…&objectUID=…&contentType=image/jpeg"
 _TO_RENDER = frozenset(
@@ -42,6 +41,7 @@ class UriRequest:
         frame: number of the frame, from 1.
         view: how to look.
         state: the presentation state to apply: series and instance.
+        anonymize: whether it is to be de-identified.
         warnings: texts of `Warning: 299`.
     """
 
@@ -51,6 +51,7 @@ class UriRequest:
     frame: int | None = None
     view: View = field(default_factory=View)
     state: tuple[str, str] | None = None
+    anonymize: bool = False
     warnings: tuple[str, ...] = ()
 
     def takes(self, media_type: str) -> bool:
@@ -68,13 +69,15 @@ def parse_uri(arguments: Mapping[str, Sequence[str]]) -> UriRequest:
 
     Raises:
         BadRequest: something required is missing, contradicts itself or cannot be understood.
-        Refused: it asks for what is not done here (501).
     """
     given = {name: values[-1].strip() for name, values in arguments.items() if values and values[-1].strip()}
     if given.get("requestType", "").upper() != "WADO":
         raise BadRequest("requestType is WADO", hint=_HINT)
-    if given.get("anonymize", "no").lower() != "no":
-        raise Refused(501, "This server does not anonymize on the way out: leave anonymize away")
+    anonymize = given.get("anonymize", "no").lower()
+    if anonymize not in ("yes", "no"):
+        raise BadRequest("anonymize is yes or no")
+    if anonymize == "yes" and given.keys() & {"presentationUID", "presentationSeriesUID"}:
+        raise BadRequest("A presentation state may name somebody: not with anonymize=yes")
     types = tuple(parse_accept([given["contentType"]])) if "contentType" in given else ()
     warnings = []
     if types and types[0].media.name == DICOM and (idle := sorted(_TO_RENDER & given.keys())):
@@ -93,6 +96,7 @@ def parse_uri(arguments: Mapping[str, Sequence[str]]) -> UriRequest:
         frame=_frame(given),
         view=_view(given, captions),
         state=_state(given),
+        anonymize=anonymize == "yes",
         warnings=tuple(warnings),
     )
 

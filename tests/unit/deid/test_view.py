@@ -22,7 +22,6 @@ from isocenter.archive import Archive, Dataset
 from isocenter.archive.arrival import Origin
 from isocenter.archive.following import DEADLY, Following, Trial, is_behind, trial_of
 from isocenter.archive.rebuild import rebuild
-from isocenter.archive.view_store import ViewStore
 from isocenter.config import Settings, load
 from isocenter.deid.files import End
 from isocenter.deid.key_ring import KeyRing
@@ -334,11 +333,6 @@ class TestKeeping:
         with pytest.raises(Gone):
             read(archive.datasets["research"], one)
         assert archive.verify().findings == []
-
-    def test_an_archive_without_views_is_as_it_was(self, tmp_path: Path) -> None:
-        with Archive.open(Settings(data=tmp_path / "data"), query_process=False) as archive:
-            assert isinstance(archive.objects, LocalStore)
-            assert not isinstance(archive.objects, ViewStore)
 
     def test_a_rebuilt_view_is_empty_and_fills_again(self, opens: Opens) -> None:
         archive = opens()
