@@ -1,9 +1,9 @@
 """The processes of a run: files in, what became of them out, in any order, each file exactly once.
 
 A process is given pieces and answers file by file, so that it is known which file it is at. When it dies,
-that file is tried once more by another, and quarantined if that dies too; when a file takes longer than the
-limit, its process is ended and the file quarantined. Processes are forked from a server that has imported
-what they need (spawned where there is none). Not here: what is done with a file (`files`).
+that file is tried once more by another, alone, and quarantined if that dies too; when a file takes longer
+than the limit, its process is ended and the file quarantined. Processes are forked from a server that has
+imported what they need (spawned where there is none). Not here: what is done with a file (`files`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from isocenter.deid.files import End, FileOutcome, Files, sweep
+from isocenter.deid.files import End, FileOutcome, Files
 from isocenter.deid.names import placed
 from isocenter.deid.outcome import Finding
+from isocenter.deid.results import settle_names, sweep
 from isocenter.deid.review import Seen
 from isocenter.deid.verify import Examined
 from isocenter.errors import Damaged
@@ -93,10 +95,31 @@ def crew(
     workers = min(workers, -(-len(paths) // PIECE))
     if paths and (workers > 1 or seconds):
         limit = FILE_SECONDS if seconds is None else seconds or float("inf")
-        yield from _Crew(setup, target, limit).run(paths, workers)
-    elif paths:
-        files = setup.files()
-        yield from (_one(files, path, target) for path in paths)
+        made = _Crew(setup, target, limit).run(paths, workers)
+    else:
+        made = _alone(setup, target, paths)
+    folders: set[Path] = set()
+    with contextlib.closing(made):
+        for done in made:
+            if done.target is not None:
+                folders.add(done.target.parent)
+            yield done
+    if target is not None and folders:
+        settle_names(folders, target)
+
+
+def _alone(setup: Setup, target: Path | None, paths: list[Path]) -> Generator[Done]:
+    """All files in this process; while the disk stores one, the next is made."""
+    files = setup.files()
+    with ThreadPoolExecutor(1) as disk:
+        before: Future[Done] | None = None
+        for path in paths:
+            now = disk.submit(_told, path, _begun(files, path, target))
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
 
 
 class _Crew:
@@ -109,7 +132,7 @@ class _Crew:
         self._unstarted = 0
         self._tried: set[Path] = set()
 
-    def run(self, paths: list[Path], number: int) -> Iterator[Done]:
+    def run(self, paths: list[Path], number: int) -> Generator[Done]:
         """Do all of them, in so many processes."""
         pieces = deque(paths[start : start + PIECE] for start in range(0, len(paths), PIECE))
         team: list[_Worker] = []
@@ -122,7 +145,7 @@ class _Crew:
                     for worker in list(team):
                         yield from worker.told()
                         if worker.lives(self.limit):
-                            worker.feed(pieces)
+                            worker.feed(pieces, self._tried)
                         else:
                             team.remove(worker)
                             yield from self._lost(worker, pieces)
@@ -201,11 +224,15 @@ class _Worker:
             self.overdue = not self.pipe.poll()
         return not (self.dead or self.overdue or self.finished)
 
-    def feed(self, pieces: deque[list[Path]]) -> None:
-        """Give it work before it has none, or the end when there is none left."""
+    def feed(self, pieces: deque[list[Path]], alone: set[Path]) -> None:
+        """Give it work before it has none, or the end when there is none left.
+
+        Files that are done `alone` are not mixed with others: it is told from the first that is not answered
+        at which a process died, and the disk may still be storing the one before.
+        """
         if not self.ready or len(self.at) > PIECE // 2:
             return
-        if not pieces and self.at:
+        if self.at and (not pieces or not alone.isdisjoint((self.at[-1], *pieces[0]))):
             return
         piece = pieces.popleft() if pieces else []
         if not self.at:
@@ -260,11 +287,18 @@ def _work(pipe: Connection, setup: Setup, target: Path | None, scratch: str, mem
     except Exception as error:  # noqa: BLE001 (told to whoever started it)
         pipe.send(error)
         return
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):  # whoever started it is gone
+    with (
+        contextlib.suppress(EOFError, OSError, KeyboardInterrupt),  # whoever started it is gone
+        ThreadPoolExecutor(1) as disk,
+    ):
         pipe.send(None)
+        before: Future[None] | None = None
         while piece := pipe.recv():
             for path in piece:
-                pipe.send(_one(files, path, target)[1:])
+                finish = _begun(files, path, target)
+                if before is not None:
+                    before.result()
+                before = disk.submit(lambda path, finish: pipe.send(_told(path, finish)[1:]), path, finish)
 
 
 def _limit(memory: int) -> None:
@@ -276,23 +310,20 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most), most))
 
 
-def _one(files: Files, path: Path, target: Path | None) -> Done:
-    """Do a file, in this process."""
-    if not path.is_file():
-        if path.is_dir() or path.is_symlink():
-            return Done(path, End.QUARANTINED, "it cannot be opened")
-        return Done(path, End.SKIPPED, "no file")
-    found: FileOutcome = files.run(path, placed(target) if target is not None else None)
+def _begun(files: Files, path: Path, target: Path | None) -> Callable[[], FileOutcome]:
+    """Do a file but for the wait for the disk, in this process."""
+    if path.is_file():
+        return files.begin(path, placed(target) if target is not None else None)
+    if path.is_dir() or path.is_symlink():
+        found = FileOutcome(End.QUARANTINED, "it cannot be opened")
+    else:
+        found = FileOutcome(End.SKIPPED, "no file")
+    return lambda: found
+
+
+def _told(path: Path, finish: Callable[[], FileOutcome]) -> Done:
+    """What is told of a file, once the disk has it."""
+    found = finish()
     actions = [(change.path, change.step.do.name, change.step.why) for change in found.changes]
-    return Done(
-        path,
-        found.end,
-        found.reason,
-        found.sop_instance,
-        found.cleared,
-        actions,
-        found.findings,
-        found.examined,
-        found.target,
-        found.seen,
-    )
+    said = (found.end, found.reason, found.sop_instance, found.cleared)
+    return Done(path, *said, actions, found.findings, found.examined, found.target, found.seen)

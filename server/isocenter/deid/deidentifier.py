@@ -37,6 +37,7 @@ from isocenter.deid.run import Run, run
 from isocenter.deid.vault import Vault
 from isocenter.deid.verify import Verifier
 from isocenter.errors import BadRequest
+from isocenter.objects.durable import fsync_folder
 
 PROFILES = ("basic",)
 NOT_HERE = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
@@ -162,7 +163,10 @@ class Deidentifier:
 
     def file(self, source: Path | str, target: Path | str) -> FileOutcome:
         """De-identify a file; one that is at `target` is replaced, once the new one is whole."""
-        return self._files.run(Path(source), lambda _result: Path(target), replace=True)
+        done = self._files.run(Path(source), lambda _result: Path(target), replace=True)
+        if done.target is not None:
+            fsync_folder(done.target.parent)
+        return done
 
     def stream(self, source: BinaryIO, sink: BinaryIO, head: MakeHead | None = None) -> FileOutcome:
         """De-identify an open file, of which nothing needs to be on a disk: one stored object on the fly.

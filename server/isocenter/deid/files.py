@@ -7,7 +7,6 @@ that a reader could take for a result: it is made hidden, and given its name onl
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,9 +26,9 @@ from isocenter.deid.part10 import MakeHead, Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels, keeps_overlay
 from isocenter.deid.policies import Documents, Residual, Uncleared
 from isocenter.deid.regions import Mask
+from isocenter.deid.results import PART, Named, begin_to_store, give_name, new_part
 from isocenter.deid.review import Seen, look
 from isocenter.deid.risk import Judge
-from isocenter.deid.sameness import is_same
 from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.vault import Entry, Vault
@@ -39,7 +38,6 @@ from isocenter.dicom.header import UnreadableHeader, read_header
 from isocenter.errors import IsocenterError
 
 Place = Callable[[Dataset], Path]
-PART = ".part-"
 DOCUMENT = 0x00420011
 
 
@@ -67,6 +65,7 @@ class FileOutcome:
         changes: each changed element; identifying.
         examined: what the second reader saw in the result; None where it did not look.
         seen: what was done, with values, for a review; None where none is asked for. Identifying.
+        part: the result under a hidden name, before it has its own.
     """
 
     end: End
@@ -79,6 +78,7 @@ class FileOutcome:
     changes: list[Change] = field(default_factory=list)
     examined: Examined | None = None
     seen: Seen | None = None
+    part: Path | None = None
 
 
 class Files:
@@ -118,7 +118,12 @@ class Files:
             place: where the result goes, which it is given; None writes nothing (a rehearsal).
             replace: whether a file that is there may be replaced; else another result is quarantined.
         """
-        return self._told(source, lambda: self._run(source, place, replace=replace))
+        return self.begin(source, place, replace=replace)()
+
+    def begin(self, source: Path, place: Place | None, *, replace: bool = False) -> Callable[[], FileOutcome]:
+        """As `run`, but for the wait for the disk: what is returned does that, in any thread. Call it."""
+        done = self._told(source, lambda: self._run(source, place))
+        return lambda: self._named(done, replace=replace)
 
     def stream(self, source: BinaryIO, sink: BinaryIO, head: MakeHead | None = None) -> FileOutcome:
         """De-identify an open file into another one, which is empty where there is no result.
@@ -153,7 +158,7 @@ class Files:
             except Exception as error:  # noqa: BLE001 (whatever a broken file makes a parser do)
                 return FileOutcome(End.QUARANTINED, f"it cannot be processed: {type(error).__name__}")
 
-    def _run(self, source: Path, place: Place | None, *, replace: bool) -> FileOutcome:
+    def _run(self, source: Path, place: Place | None) -> FileOutcome:
         with opened(source) as file:
             done, result = self._made(file)
             if result is None:
@@ -161,7 +166,7 @@ class Files:
             if place is not None:
                 done.target = place(result)
                 done.target.parent.mkdir(parents=True, exist_ok=True)
-                self._write(done, source, file, result, replace=replace)
+                self._write(done, source, file, result)
             elif self.verifier is not None or self.looks:
                 self._rehearse(done, source, file, result)
             return done
@@ -210,29 +215,38 @@ class Files:
         if self.vault is not None:
             self.vault.put(Entry.of(file.dataset, result))
 
-    def _write(
-        self, done: FileOutcome, source: Path, file: Part10, result: Dataset, *, replace: bool
-    ) -> None:
-        """Write whole or not at all; a target that is there is compared, and replaced only if asked."""
+    def _write(self, done: FileOutcome, source: Path, file: Part10, result: Dataset) -> None:
+        """Write a part that is whole and looked at; one that may not leave is gone."""
         if done.target is None:
             return
-        part = done.target.parent / f"{PART}{os.getpid()}-{secrets.token_hex(8)}"
+        part = new_part(done.target)
         try:
             with part.open("xb") as stream:
                 write(stream, file, result)
+                begin_to_store(stream)
             self._examine(done, source, part)
-            if done.end is not End.OUT:
-                return
-            self._remember(file, result)
-            if replace:
-                os.replace(part, done.target)
-            elif not _take(part, done.target):
-                done.written = False
-                if not is_same(part, done.target, self.certificates):
-                    done.end, done.target = End.QUARANTINED, None
-                    done.reason = "another result of the same SOP Instance UID is there already"
+            if done.end is End.OUT:
+                self._remember(file, result)
+                done.part = part
         finally:
-            part.unlink(missing_ok=True)
+            if done.part is None:
+                part.unlink(missing_ok=True)
+
+    def _named(self, done: FileOutcome, *, replace: bool) -> FileOutcome:
+        """Give a part its name; a target that is there is compared, and replaced only if asked."""
+        if done.part is None or done.target is None:
+            return done
+        try:
+            named = give_name(done.part, done.target, replace=replace, certificates=self.certificates)
+        except (OSError, UnreadableHeader) as error:
+            done.end, done.target = End.QUARANTINED, None
+            done.reason = f"it cannot be written: {getattr(error, 'strerror', error.args[0])}"
+            return done
+        done.written = named is Named.NEW
+        if named is Named.OTHER:
+            done.end, done.target = End.QUARANTINED, None
+            done.reason = "another result of the same SOP Instance UID is there already"
+        return done
 
     def _rehearse(self, done: FileOutcome, source: Path, file: Part10, result: Dataset) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -333,22 +347,3 @@ def _not_dicom(source: Path | BinaryIO, error: UnreadableHeader) -> FileOutcome:
     if head[128:] == b"DICM":
         return FileOutcome(End.QUARANTINED, f"it cannot be read: {error.message}")
     return FileOutcome(End.SKIPPED, "no DICOM")
-
-
-def sweep(target: Path, process: int | None = None) -> None:
-    """Remove what a process that was killed, or any, left half written below a folder of results."""
-    for path in target.rglob(f"{PART}*" if process is None else f"{PART}{process}-*"):
-        path.unlink(missing_ok=True)
-
-
-def _take(part: Path, target: Path) -> bool:
-    """Give a file its name unless something has it; False when something has."""
-    try:
-        os.link(part, target)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if target.exists():
-            return False
-        os.rename(part, target)
-    return True

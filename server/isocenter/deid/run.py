@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from isocenter import __version__
 from isocenter.deid import _profile_table as table
 from isocenter.deid.crew import Done, crew
-from isocenter.deid.files import PART, End, sweep
+from isocenter.deid.files import End
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.report import Report, written
+from isocenter.deid.results import PART, settle_names, sweep
 from isocenter.deid.verify import RESIDUAL
 from isocenter.dicom.fileset import FILE_NAME, Directory
 from isocenter.dicom.header import UnreadableHeader, read_header
@@ -216,8 +217,11 @@ class _List:
 
     def __exit__(self, *_: object) -> None:
         if self._stream is not None and self._part is not None and self.path is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
             self._stream.close()
             os.replace(self._part, self.path)
+            settle_names((), self.path.parent)
 
 
 def write_dicomdir(target: Path) -> int:
@@ -238,8 +242,12 @@ def write_dicomdir(target: Path) -> int:
         )
         number += 1
     part = target / f"{PART}{FILE_NAME}"
-    part.write_bytes(directory.to_bytes())
+    with part.open("wb") as stream:
+        stream.write(directory.to_bytes())
+        stream.flush()
+        os.fsync(stream.fileno())
     os.replace(part, target / FILE_NAME)
+    settle_names((), target)
     return number
 
 

@@ -138,3 +138,27 @@ def test_folders_that_lie_in_each_other_are_refused(incoming: Path, tmp_path: Pa
         deidentifier.folder(incoming, tmp_path / "out", quarantine=tmp_path / "out" / "left")
     with pytest.raises(NotFound):
         deidentifier.folder(tmp_path / "none", tmp_path / "out")
+
+
+def test_a_result_is_on_the_disk_before_it_has_its_name(
+    incoming: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    fsync, link = os.fsync, os.link
+
+    def stored(file: int) -> None:
+        told.append(("stored", os.readlink(f"/proc/self/fd/{file}")))
+        fsync(file)
+
+    def named(part: Path, target: Path) -> None:
+        told.append(("named", str(part)))
+        link(part, target)
+
+    monkeypatch.setattr(os, "fsync", stored)
+    monkeypatch.setattr(os, "link", named)
+    done = Deidentifier(KEY).folder(incoming, tmp_path / "out")
+    names = [path for what, path in told if what == "named"]
+    assert len(names) >= done.out
+    assert all(told.index(("stored", path)) < told.index(("named", path)) for path in names)
+    folders = {str(path) for path in (tmp_path / "out").rglob("*") if path.is_dir()}
+    assert {path for what, path in told if what == "stored"} >= {*folders, str(tmp_path / "out")}
