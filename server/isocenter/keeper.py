@@ -63,7 +63,9 @@ async def _service(settings: Settings, prepare: Callable[[], None] | None) -> As
     work = asyncio.create_task(keeper.run())
     beside: list[Runner | Follower] = []
     if prepare is not None:
-        beside = [Runner(settings, prepare), Follower(archive, prepare, keeper.has)]
+        views = [one for one in archive.datasets.values() if one.view is not None]
+        followers = [Follower(settings, one, prepare, keeper.has) for one in views]
+        beside = [Runner(settings, prepare), *followers]
     try:
         for one in beside:
             one.start()

@@ -79,6 +79,8 @@ def reindex(settings: Settings, dataset: str, *, source: str, as_json: bool) -> 
         output.tell_json(asdict(done))
     else:
         output.out.print(f"{done.instances} instances are in the new index", highlight=False)
+        if settings.all_datasets()[dataset].view_of:
+            output.out.print("It is a view: the server fills it again", highlight=False)
         if done.carried:
             rows = ", ".join(f"{count} {table}" for table, count in done.carried.items())
             output.out.print(f"Rows carried over from the old index: {rows}", highlight=False, soft_wrap=True)

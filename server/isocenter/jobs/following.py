@@ -1,6 +1,6 @@
-"""`Follower`: keeps views in step with their sources, in a process of its own beside the keeper.
+"""`Follower`: keeps a view in step with its source, in a process of its own beside the keeper.
 
-It looks every half second whether a view is behind, and has a step done where the keeper holds the lease of
+It looks every half second whether the view is behind, and has a step done where the keeper holds the lease of
 the view. The process is started when there is something to do and ends a while after; one that dies or does
 not come on is replaced, and what it died of is kept back after the third time (`archive.following`).
 """
@@ -12,7 +12,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError, wait
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 
@@ -35,86 +35,83 @@ log = logging.getLogger("isocenter.views")
 
 
 class Follower:
-    """Keeps all views of an archive in step.
+    """Keeps one view in step.
 
     Args:
-        archive: open.
+        settings: of the server.
+        dataset: that is a view, open.
         prepare: sets up a process (`app.in_job_process`).
         holds: whether a dataset is this keeper's to look after.
     """
 
     def __init__(
-        self, archive: Archive, prepare: Callable[[], None], holds: Callable[[Dataset], bool]
+        self,
+        settings: Settings,
+        dataset: Dataset,
+        prepare: Callable[[], None],
+        holds: Callable[[Dataset], bool],
     ) -> None:
-        self._archive = archive
+        self._settings = settings
+        self._dataset = dataset
         self._prepare = prepare
         self._holds = holds
-        self._views = [one for one in archive.datasets.values() if one.view is not None]
         self._executor: ProcessPoolExecutor | None = None
         self._used = 0.0
-        self._not_before: dict[str, float] = {}
+        self._not_before = 0.0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="isocenter-views", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="isocenter-view", daemon=True)
 
     def start(self) -> None:
-        """Begin, if there are views."""
-        if self._views:
-            self._thread.start()
+        """Begin."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End it; a step under way is killed, which harms nothing."""
         self._stopping.set()
-        if self._views:
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
             while not self._stopping.wait(LOOK):
-                for dataset in self._views:
-                    self._look(dataset)
+                self._look()
                 if self._executor is not None and time.monotonic() - self._used > IDLE:
                     self._end()
         finally:
             self._kill()
 
-    def _look(self, dataset: Dataset) -> None:
-        if self._stopping.is_set() or time.monotonic() < self._not_before.get(dataset.name, 0.0):
+    def _look(self) -> None:
+        view = self._dataset.view
+        if view is None or time.monotonic() < self._not_before:
             return
         try:
-            if dataset.view is not None and self._holds(dataset) and is_behind(dataset.view):
-                self._follow(dataset)
+            if self._holds(self._dataset) and is_behind(view):
+                self._follow()
         except BrokenProcessPool:
-            log.warning("The process that follows into the view %s died", dataset.name)
             self._kill()
-        except Exception:  # the next look tries again
             if not self._stopping.is_set():
-                log.exception("The view %s cannot follow", dataset.name)
-                self._not_before[dataset.name] = time.monotonic() + AGAIN
+                log.warning("The process that follows into the view %s died", view.name)
+        except Exception:  # the next look tries again
+            log.exception("The view %s cannot follow", view.name)
+            self._not_before = time.monotonic() + AGAIN
 
-    def _follow(self, dataset: Dataset) -> None:
+    def _follow(self) -> None:
         """Have it done, and wait."""
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
                 1,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin,
-                initargs=(self._archive.settings, self._prepare),
+                initargs=(self._settings, self._prepare),
             )
-        future = self._executor.submit(_step, dataset.name)
-        self._wait(future, dataset)
+        future = self._executor.submit(_step, self._dataset.name)
+        while not wait([future], LOOK).done:
+            stops = self._stopping.is_set()
+            if stops or _age(self._dataset) > STUCK:
+                self._kill()
+                if stops:  # nothing died of it
+                    trial_of(self._dataset).unlink(missing_ok=True)
         self._used = time.monotonic()
         future.result()
-
-    def _wait(self, future: Future[int], dataset: Dataset) -> None:
-        while True:
-            with suppress(TimeoutError):
-                wait([future], LOOK)
-            if future.done():
-                return
-            if self._stopping.is_set() or _age(dataset) > STUCK:
-                self._kill()
-                wait([future])
-                return
 
     def _end(self) -> None:
         if self._executor is not None:
