@@ -50,6 +50,21 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "bone: ",
         "BINARY with 1 segment: Bone",
     ),
+    "04_deidentify": (
+        "Cohort for-the-study",
+        "'study-42'",
+        "did you mean modified-dates",
+        "previewed",
+        "2 findings",
+        "8 quarantined",
+        "review pending",
+        "held until somebody has looked at them",
+        "review accepted",
+        "1 rejected",
+        "the segmentation still lies on its CT: 6 slices",
+        "Page of",
+        "the same pseudonym as before: True",
+    ),
 }
 # Before the first cell: a warning that a cell raises is an error. What the kernel's machinery does is not ours.
 STRICT = """

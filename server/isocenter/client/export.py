@@ -47,6 +47,11 @@ class Exported:
     size: int
     present: int = 0
 
+    @property
+    def objects(self) -> list[Path]:
+        """The DICOM objects among them, without the DICOMDIR that names them."""
+        return [path for path in self.paths if path.name != "DICOMDIR"]
+
     def __len__(self) -> int:
         return len(self.paths)
 

@@ -201,7 +201,7 @@ def test_what_is_not_there_is_told(archive: Any) -> None:
 
 def test_without_a_review_results_are_downloaded_at_once(cohort: Any, tmp_path: Path) -> None:
     done = cohort.export(tmp_path, deidentify=cohort.deidentify(options=["modified-dates"]), progress=False)
-    images = [pydicom.dcmread(path) for path in done.paths if path.name != "DICOMDIR"]
+    images = [pydicom.dcmread(path) for path in done.objects]
     assert len(images) == 2
     assert {image.PatientIdentityRemoved for image in images} == {"YES"}
     content = b"".join(path.read_bytes() for path in done.paths)
@@ -222,7 +222,7 @@ def test_results_that_are_held_leave_when_they_are_accepted(held: Any, archive: 
     assert again.accept(rejected=[one], decisions={one: "rejected"}).verdict == "accepted"
     assert again.counts["rejected"] == 1
     done = again.download(tmp_path, progress=False)
-    assert len([path for path in done.paths if path.name != "DICOMDIR"]) == 1
+    assert len(done.objects) == 1
     assert "accepted" in again._repr_html_()
 
 
