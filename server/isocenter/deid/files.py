@@ -11,12 +11,14 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from pydicom.dataset import Dataset
 
+from isocenter.deid.beside import text_spans
 from isocenter.deid.encrypted import encrypt_originals
 from isocenter.deid.engine import Engine
 from isocenter.deid.masking import CannotMask, black_out, describe_result
@@ -29,6 +31,7 @@ from isocenter.deid.regions import Mask
 from isocenter.deid.results import PART, Named, begin_to_store, give_name, new_part
 from isocenter.deid.review import Seen, look
 from isocenter.deid.risk import Judge
+from isocenter.deid.segments import NotThat, without
 from isocenter.deid.stamps import clear, unclear
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.vault import Entry, Vault
@@ -195,7 +198,7 @@ class Files:
             return done, None
         done.end, done.changes = End.OUT, outcome.changes
         pictured = file.pixels is not None
-        hidden = _hidden(file)
+        hidden = _hidden(file) or _blank_text(file)
         done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
         done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
         if done.reason:
@@ -203,9 +206,15 @@ class Files:
             return done, None
         if mask is not None:
             file.masked = black_out(file.stream, file.header, mask)
+            if file.blanked:
+                cleaned = tuple(without(fragment) for fragment in file.masked.fragments)
+                file.masked = replaced(file.masked, fragments=cleaned)
             describe_result(outcome.dataset, file.masked)
             done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
             done.seen = done.seen and done.seen.blackened(mask)
+        if file.blanked:
+            words = "frames carried comments or metadata beside the image: overwritten"
+            done.findings.append(Finding("text-in-frames", (0x7FE00010,), words))
         done.sop_instance = str(outcome.dataset.SOPInstanceUID)
         if self.certificates:
             encrypt_originals(file.dataset, outcome, self.certificates)
@@ -338,6 +347,15 @@ def _hidden(file: Part10) -> str:
     except (AttributeError, TypeError, ValueError):
         return "nothing tells how large its image is"
     return "its Pixel Data are longer than the image" if pixels.length > (bits + 7) // 8 + 1 else ""
+
+
+def _blank_text(file: Part10) -> str:
+    """Have text beside the image in compressed frames overwritten; why nobody can tell where it is."""
+    try:
+        file.blanked = text_spans(file.stream, file.header)
+    except NotThat:
+        return "a compressed frame is not what its transfer syntax says"
+    return ""
 
 
 def _not_dicom(source: Path | BinaryIO, error: UnreadableHeader) -> FileOutcome:

@@ -29,6 +29,7 @@ from pydicom.tag import BaseTag
 
 from isocenter.deid.masking import Masked
 from isocenter.deid.plan import PIXEL_DATA
+from isocenter.deid.segments import FILLER, Span
 from isocenter.deid.steps import Unreadable
 from isocenter.dicom import uids
 from isocenter.dicom.deflated import deflate, inflate
@@ -49,7 +50,7 @@ _PLACES = re.compile(r" \(offset \d+\)|\([0-9A-F]{4},[0-9A-F]{4}\) ")  # of a fi
 _CHARACTERS = ("character set", "(0008,0005)", "text ")
 
 
-class Span(NamedTuple):
+class Place(NamedTuple):
     """Where the element of Pixel Data lies.
 
     Attributes:
@@ -78,14 +79,16 @@ class Part10:
         pixels: Pixel Data, None when there are none.
         header: of the file as it is stored.
         masked: Pixel Data that take the place of those of `stream`.
+        blanked: what of `stream` is overwritten while it is copied, as sorted spans.
     """
 
     dataset: Dataset
     transfer_syntax: str
     stream: BinaryIO
-    pixels: Span | None
+    pixels: Place | None
     header: Header
     masked: Masked | None = None
+    blanked: tuple[Span, ...] = ()
 
 
 @contextmanager
@@ -140,7 +143,7 @@ def _read(stream: BinaryIO, header: Header, offset: int) -> Part10:
             raise Unreadable("the data set cannot be read up to its Pixel Data")
         value = header.pixel_data.offset
         end = _end_of_items(stream, value) if length is None else value + length
-        span = Span(header.pixel_data.tag, start, value, end, -1 if length is None else length)
+        span = Place(header.pixel_data.tag, start, value, end, -1 if length is None else length)
         _add_tail(stream, end, dataset, implicit=implicit, little=little)
     return Part10(dataset, syntax, stream, span, header)
 
@@ -217,7 +220,7 @@ def _write_data_set(target: BinaryIO, source: Part10, result: Dataset) -> None:
             length = source.pixels.length & UNDEFINED
             target.write(_HEAD.pack(0x7FE0, source.pixels.tag & 0xFFFF, b"OB", length))
             start = source.pixels.value
-        _copy(source.stream, start, source.pixels.end, target)
+        _copy(source.stream, start, source.pixels.end, target, source.blanked)
         target.write(_encoded(result, tags[len(before) :], source.transfer_syntax))
 
 
@@ -264,15 +267,25 @@ def _encoded(result: Dataset, tags: list[BaseTag], syntax: str) -> bytes:
     return buffer.getvalue()
 
 
-def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO) -> None:
+def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO, blanked: tuple[Span, ...] = ()) -> None:
     stream.seek(start)
-    left = end - start
-    while left:
-        piece = stream.read(min(PIECE, left))
+    at = start
+    while at < end:
+        piece = stream.read(min(PIECE, end - at))
         if not piece:
             raise Unreadable("the file was cut while it was read")
-        target.write(piece)
-        left -= len(piece)
+        target.write(_blank(piece, at, blanked) if blanked else piece)
+        at += len(piece)
+
+
+def _blank(piece: bytes, at: int, blanked: tuple[Span, ...]) -> bytes:
+    """A piece of a file that begins at an offset, with what lies in the spans overwritten."""
+    made = bytearray(piece)
+    for first, last in blanked:
+        low, high = max(first - at, 0), min(last - at, len(piece))
+        if low < high:
+            made[low:high] = FILLER * (high - low)
+    return bytes(made)
 
 
 def _head(result: Dataset, transfer_syntax: str) -> bytes:
