@@ -84,11 +84,6 @@ class Standing:
     behind: int
     kept_back: dict[str, int]
 
-    @property
-    def current(self) -> bool:
-        """Whether it has all that its source has."""
-        return self.up_to is not None and not self.behind
-
 
 class View:
     """The objects of a view.
@@ -250,7 +245,8 @@ def mark(place: Place, view_of: str | None) -> None:
     if not view_of:
         raise BadRequest(f"The dataset {place.name} was a view and cannot hold objects", hint=hint)
     with place.open_index() as index:
-        if index.reader.identity().last_seq:
+        # Of machines that share an index each has a folder of its own, the next one without a mark.
+        if index.reader.identity().last_seq and not index.reader.progress():
             raise BadRequest(f"The dataset {place.name} has objects and cannot be a view", hint=hint)
     with storage_errors("mark a view"):
         make_folder(place.folder)

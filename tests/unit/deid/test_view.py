@@ -13,6 +13,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from postgres_server import PostgresServer
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset as DataSet
 from pydicom.uid import generate_uid
@@ -211,7 +212,9 @@ class TestInStep:
         assert view.view.standing().kept_back == {DEADLY: 1}
         assert view.count(Level.INSTANCE) == 1
 
-    @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
+    @pytest.mark.parametrize(
+        "seconds", [0.1, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.02, 0.3))]
+    )
     def test_killed_in_the_middle_nothing_is_lost_or_doubled(self, opens: Opens, seconds: float) -> None:
         archive = opens()
         store(archive, *(ct(number) for number in range(1, 71)))
@@ -388,3 +391,29 @@ def test_large_objects_are_kept_in_the_cache_and_made_once(archive: Archive) -> 
     archive.datasets["main"].delete(Level.STUDY, "1.2.3.4.5001")
     with pytest.raises(Gone):
         read(view, one)
+
+
+@pytest.mark.postgres
+def test_a_view_with_its_index_in_postgresql(opens: Opens, postgres_server: PostgresServer) -> None:
+    archive = opens(index={"url": postgres_server.new_database("view")})
+    store(archive, ct(1), ct(2), ct(3, BurnedInAnnotation="YES"))
+    view = follow(archive)
+    assert [len(read(view, one)) == one.size for one in view.instances()] == [True, True]
+    view.flush()
+    archive.datasets["main"].delete(Level.INSTANCE, "1.2.3.4.5001.2.1")
+    assert len(follow(archive).instances()) == 1
+    assert {one.kind for one in archive.verify().findings} == {"orphan"}  # of main: not swept yet
+
+
+@pytest.mark.postgres
+def test_another_machine_with_the_same_index_takes_part(
+    opens: Opens, postgres_server: PostgresServer
+) -> None:
+    url = postgres_server.new_database("view_shared")
+    archive = opens(index={"url": url})
+    store(archive, ct(1))
+    mark = follow(archive).place.folder / ".view"
+    archive.close()
+    mark.unlink()
+    assert opens(index={"url": url}).datasets["research"].count(Level.INSTANCE) == 1
+    assert mark.exists()
