@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from isocenter.client.deid_report import DeidSummary, Page, ReviewReport
 from isocenter.client.display.deid import COUNTED, run_html
-from isocenter.client.job import Job
+from isocenter.client.job import FINAL, Job
 from isocenter.errors import BadRequest, Conflict, IsocenterError
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class Run:
             Timeout: it is not over by then.
             IsocenterError: it failed.
         """
-        self.job.wait(progress, timeout=timeout)
+        over = self.job.refresh().told["State"] in FINAL  # then there is nothing to show
+        self.job.wait(progress if callable(progress) or not over else False, timeout=timeout)
         told = self._told()
         if told.get("Release") and not told.get("Released"):
             path = f"/api/jobs/{told['Release']}"

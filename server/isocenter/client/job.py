@@ -145,7 +145,6 @@ class Job:
         return {
             "archive": "bytes",
             "verify": "objects",
-            "deidentify": "instances",
             "release-deidentified": "instances",
         }.get(self.kind, "steps")
 

@@ -157,7 +157,7 @@ def test_its_summary_is_signed_and_identifies_nobody(previewed: Any) -> None:
     assert sum(summary.quarantine.values()) == 1
     assert "signatures" in summary
     assert NAME not in str(dict(summary)) + summary._repr_html_()
-    assert "quarantined: " in summary._repr_html_()
+    assert "why quarantined" in summary._repr_html_()
 
 
 def test_progress_counts_instances(cohort: Any) -> None:
@@ -242,6 +242,11 @@ def test_an_export_that_waits_for_a_review_goes_on_after_it(cohort: Any, tmp_pat
     first = plan.latest
     assert len(cohort.export(tmp_path, deidentify=plan, progress=False)) > 2
     assert plan.latest == first
+
+
+def test_what_is_over_is_waited_for_without_a_word(held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isocenter.client.progress.choose", lambda: pytest.fail("a bar is shown"))
+    held.wait()
 
 
 def test_the_report_is_a_page(held: Any, tmp_path: Path) -> None:

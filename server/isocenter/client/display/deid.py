@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from isocenter.client.deid import Plan
 
 COUNTED = ("in", "out", "quarantined", "skipped", "rejected")
+_FINDINGS = 12
 _HINT = "pip install isocenter-jupyter to see values and images, and to decide"
 
 
@@ -99,11 +100,16 @@ def summary_html(report: Mapping[str, Any]) -> str:
     names = ("files", "out", "quarantined", "skipped", "patients", "studies", "series")
     facts: dict[str, object] = {name: f"{counts[name]:,}" for name in names if name in counts}
     for end, reasons in report["reasons"].items():
-        for reason, times in reasons.items():
-            facts[f"{end}: {reason}"] = f"{times:,}"
-    for one in report["findings"]:
-        where = f" in {one['attribute']}" if one["attribute"] else ""
-        facts[f"found: {one['kind']}{where}"] = f"{counted(one['objects'], 'instance')}: {one['words']}"
+        if reasons:
+            why = "; ".join(f"{reason} ({times:,})" for reason, times in reasons.items())
+            facts[f"why {end}"] = why
+    findings = [
+        f"{one['kind']}{one['attribute'] and ' in '}{one['attribute']}: {one['words']} ({one['objects']:,})"
+        for one in report["findings"][:_FINDINGS]
+    ]
+    more = len(report["findings"]) - len(findings)
+    if findings:
+        facts["found"] = "; ".join(findings) + (f"; and {more:,} more" if more > 0 else "")
     settings = report["settings"]
     facts["profile"] = ", ".join(["basic", *settings["options"]])
     facts["key"] = settings["key"]
