@@ -16,6 +16,7 @@ from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_eleme
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from isocenter.deid.encoded import CHARACTERS, is_plain
 from isocenter.deid.outcome import Change, Finding
 from isocenter.deid.plan import Do
 from isocenter.deid.regions import Box, Mask
@@ -46,6 +47,7 @@ _WORDS = {
     Do.CONTENT_NUMBER: "clean",
 }
 _BYTES = frozenset({"OB", "OW", "OD", "OF", "OL", "OV", "UN"})
+_PLAIN = CHARACTERS | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
 
 Place = tuple[int, ...]
 Element = DataElement | RawDataElement
@@ -209,6 +211,9 @@ def _text(element: Element | None, characters: Any) -> str:
         return ""
     try:
         if isinstance(element, RawDataElement):
+            raw = element.value or b""
+            if element.VR in _PLAIN and is_plain(raw):
+                return raw.decode("ascii").rstrip(" \0")[:LONGEST]
             element = convert_raw_data_element(element, encoding=characters)
         if element.VR == "SQ":
             return f"{len(element.value)} items"

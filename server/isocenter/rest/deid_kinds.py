@@ -51,7 +51,7 @@ def prepared(handler: JobHandler, dataset: str, told: dict[str, Any]) -> dict[st
 
     Raises:
         BadRequest: a recipe or selection that is none, or results that would take the place of originals.
-        Forbidden: the caller may not store in the target, or not do without a review.
+        Forbidden: the caller may not store in the target, or not do without a review; the target is a view.
         NotFound: no such key, cohort or dataset.
     """
     from isocenter.deid import Option, Recipe
@@ -64,7 +64,7 @@ def prepared(handler: JobHandler, dataset: str, told: dict[str, Any]) -> dict[st
     key = key_of(handler.context.settings.data, recipe)
     preview, into = bool(told.get("preview")), told.get("into")
     if into is not None:
-        handler.dataset(into, Action.STORE)
+        handler.dataset(into, Action.STORE).require_writable()
     if into == dataset and recipe.deidentifier(key).profile.has(Option.RETAIN_UIDS):
         hint = "name another dataset, or let UIDs be new"
         raise BadRequest("Results that keep their UIDs cannot be put beside the originals", hint=hint)

@@ -17,7 +17,7 @@ from typing import Any
 
 from isocenter.archive import Dataset
 from isocenter.deid import KeyRing, Recipe
-from isocenter.deid.crew import WORTH_A_PROCESS, Done, crew
+from isocenter.deid.crew import FILE_SECONDS, WORTH_A_PROCESS, Done, crew
 from isocenter.deid.deidentifier import Setup
 from isocenter.deid.files import End
 from isocenter.deid.report import Report
@@ -127,13 +127,13 @@ class _Work:
             yield from self._fetched(some)
 
     def _workers(self, number: int) -> int:
-        """Processes besides those of jobs that may run beside this one."""
+        """How many processes: never this one, which a file could kill; others for jobs that run beside it."""
         cores = max((os.cpu_count() or 1) // self._run.settings.jobs.at_once, 1)
         return min(cores, 1 + number // WORTH_A_PROCESS)
 
     def _crew(self, paths: dict[Path, StoredInstance], workers: int) -> Iterator[tuple[StoredInstance, Done]]:
         target = None if self._preview else self._held.results
-        with closing(crew(self._setup, list(paths), target, workers)) as made:
+        with closing(crew(self._setup, list(paths), target, workers, FILE_SECONDS)) as made:
             for done in made:
                 yield paths[done.source], done
 
