@@ -82,6 +82,8 @@ def crew(
 ) -> Generator[Done]:
     """Do all files.
 
+    A face is found in a whole volume: where faces are to be taken away, all files are looked at before.
+
     Args:
         setup: how.
         paths: the files.
@@ -90,6 +92,7 @@ def crew(
         seconds: how long a file may take; None has the usual limit in processes of their own, and none in
             this one; 0 has none.
     """
+    setup = setup.seeing(paths)
     if workers is None:
         workers = min(os.cpu_count() or 1, 1 + len(paths) // WORTH_A_PROCESS)
     workers = min(workers, -(-len(paths) // PIECE))

@@ -11,18 +11,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
+from isocenter.deid.defacing import Cut
 from isocenter.deid.encrypted import encrypt_originals, read_certificate
 from isocenter.deid.engine import DEFAULT, Engine
 from isocenter.deid.envelope import read_public
-from isocenter.deid.files import FileOutcome, Files, settle
+from isocenter.deid.faces import find_faces
+from isocenter.deid.files import FileOutcome, Files
 from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Identifiers, Window
 from isocenter.deid.key import Key
 from isocenter.deid.outcome import Outcome
@@ -34,14 +36,13 @@ from isocenter.deid.profile import Option, Profile
 from isocenter.deid.risk import Judge
 from isocenter.deid.rules import Rule, read_rules
 from isocenter.deid.run import Run, run
+from isocenter.deid.settling import settle
 from isocenter.deid.vault import Vault
 from isocenter.deid.verify import Verifier
 from isocenter.errors import BadRequest
 from isocenter.objects.durable import fsync_folder
 
 PROFILES = ("basic",)
-NOT_HERE = frozenset({Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES})
-"""Options that would promise what is not done."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ class Setup:
     vault: tuple[Path, Path] | None = None
     certificates: tuple[bytes, ...] = ()
     shows: bool = False
+    faces: Mapping[str, Cut | str] = field(default_factory=dict)
+
+    def seeing(self, paths: Iterable[Path]) -> Setup:
+        """For just these files: with the faces that are in them, where they are to be taken away."""
+        if not self.profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES):
+            return self
+        return replace(self, faces=find_faces(paths))
 
     def files(self) -> Files:
         """What does files by it."""
@@ -65,7 +73,9 @@ class Setup:
         verifier = Verifier(self.profile, self.window) if self.verify else None
         vault = Vault(self.vault[0], read_public(self.vault[1])) if self.vault else None
         engine = Engine(self.profile, identifiers, self.policies)
-        return Files(engine, self.judge, verifier, vault, self.certificates, shows=self.shows)
+        return Files(
+            engine, self.judge, verifier, vault, self.certificates, faces=self.faces, shows=self.shows
+        )
 
 
 class Deidentifier:
@@ -111,9 +121,6 @@ class Deidentifier:
         told = read_rules(Path(config)) if config is not None else None
         chosen = [*options, *(told.options if told else ())]
         asked = Profile.of(chosen, [*(told.rules if told else ()), *rules])
-        for option in NOT_HERE & asked.options:
-            hint = "nothing here takes a face away: --faces keeps volumes of the head back"
-            raise BadRequest(f"The option {option} cannot be kept", hint=hint)
         key = key if isinstance(key, Key) else Key.read(Path(key))
         judge = judge or Pixels()
         if isinstance(judge, Pixels):
@@ -150,7 +157,7 @@ class Deidentifier:
         outcome = self._files.engine.apply(dataset)
         if outcome.dataset is not None:
             pictured = any(tag in dataset for tag in PIXEL_DATA)
-            reason, mask = settle(self._files, dataset, outcome, pictured=pictured)
+            reason, mask, _ = settle(self._files, dataset, outcome, pictured=pictured)
             if mask is not None:
                 reason = "its pixels are not cleared: only in a file they are blacked out"
             if not reason and pictured and self._files.looks:
@@ -163,7 +170,7 @@ class Deidentifier:
 
     def file(self, source: Path | str, target: Path | str) -> FileOutcome:
         """De-identify a file; one that is at `target` is replaced, once the new one is whole."""
-        done = self._files.run(Path(source), lambda _result: Path(target), replace=True)
+        done = self._seeing(Path(source)).run(Path(source), lambda _result: Path(target), replace=True)
         if done.target is not None:
             fsync_folder(done.target.parent)
         return done
@@ -178,7 +185,13 @@ class Deidentifier:
             sink: empty, can be sought in and read (`tempfile.SpooledTemporaryFile`); left open, at its end.
             head: makes preamble and File Meta Information; ours when there is none.
         """
-        return self._files.stream(source, sink, head)
+        return self._seeing(source).stream(source, sink, head)
+
+    def _seeing(self, source: Path | BinaryIO) -> Files:
+        """For a file that is a whole volume: with the face in it."""
+        if not self.profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES):
+            return self._files
+        return self._files.seeing(find_faces([source]))
 
     def folder(
         self,

@@ -9,30 +9,32 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
 from isocenter.deid.beside import text_spans
+from isocenter.deid.defacing import Cut
 from isocenter.deid.encrypted import encrypt_originals
 from isocenter.deid.engine import Engine
+from isocenter.deid.faces import cutting
 from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
-from isocenter.deid.outcome import Change, Finding, Outcome
+from isocenter.deid.outcome import Change, Finding
 from isocenter.deid.part10 import MakeHead, Part10, opened, reading, write
-from isocenter.deid.pixels import Pixels, keeps_overlay
-from isocenter.deid.policies import Documents, Residual, Uncleared
-from isocenter.deid.regions import Mask
+from isocenter.deid.pixels import Pixels
+from isocenter.deid.policies import Residual
 from isocenter.deid.results import PART, Named, begin_to_store, give_name, new_part
 from isocenter.deid.review import Seen, look
 from isocenter.deid.risk import Judge
 from isocenter.deid.segments import NotThat, without
-from isocenter.deid.stamps import clear, unclear
+from isocenter.deid.settling import Settled, settle
 from isocenter.deid.steps import Unreadable
 from isocenter.deid.vault import Entry, Vault
 from isocenter.deid.verify import RESIDUAL, Examined, Verifier
@@ -41,7 +43,6 @@ from isocenter.dicom.header import UnreadableHeader, read_header
 from isocenter.errors import IsocenterError
 
 Place = Callable[[Dataset], Path]
-DOCUMENT = 0x00420011
 
 
 class End(StrEnum):
@@ -93,6 +94,7 @@ class Files:
         verifier: the second reader, which compares each result with its original; None for none.
         vault: gets who is who, before a result is there; None for none.
         certificates: for whom what was changed is sealed within the results (PEM); none for none.
+        faces: what is cut away of volumes of the head, or why not, by SOP Instance UID (`faces`).
         shows: tell with values what was done (`FileOutcome.seen`).
     """
 
@@ -104,14 +106,22 @@ class Files:
         vault: Vault | None = None,
         certificates: Sequence[bytes] = (),
         *,
+        faces: Mapping[str, Cut | str] | None = None,
         shows: bool = False,
     ) -> None:
         self.certificates = certificates
+        self.faces = faces or {}
         self.shows = shows
         self.verifier = verifier
         self.vault = vault
         self.engine = engine
         self.judge = judge or Pixels().under(engine.profile)
+
+    def seeing(self, faces: Mapping[str, Cut | str]) -> Files:
+        """The same for other faces."""
+        made = copy(self)
+        made.faces = faces
+        return made
 
     def run(self, source: Path, place: Place | None, *, replace: bool = False) -> FileOutcome:
         """De-identify a file.
@@ -199,19 +209,13 @@ class Files:
         done.end, done.changes = End.OUT, outcome.changes
         pictured = file.pixels is not None
         hidden = _hidden(file) or _blank_text(file)
-        done.reason, mask = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
+        settled = settle(self, file.dataset, outcome, pictured=pictured, hidden=hidden)
+        done.reason = settled.reason
         done.cleared = outcome.dataset.PatientIdentityRemoved == "YES"
         if done.reason:
             done.end = End.QUARANTINED
             return done, None
-        if mask is not None:
-            file.masked = black_out(file.stream, file.header, mask)
-            if file.blanked:
-                cleaned = tuple(without(fragment) for fragment in file.masked.fragments)
-                file.masked = replaced(file.masked, fragments=cleaned)
-            describe_result(outcome.dataset, file.masked)
-            done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
-            done.seen = done.seen and done.seen.blackened(mask)
+        _change_pixels(done, file, settled, outcome.dataset)
         if file.blanked:
             words = "frames carried comments or metadata beside the image: overwritten"
             done.findings.append(Finding("text-in-frames", (0x7FE00010,), words))
@@ -295,45 +299,21 @@ def _require_no_text(result: Path | BinaryIO) -> None:
         raise CannotMask("OCR sees text in them")
 
 
-class Settled(NamedTuple):
-    """Why a result may not leave ('' when it may), and what of its pixels is blacked out before it does."""
-
-    reason: str
-    mask: Mask | None = None
-
-
-def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, hidden: str = "") -> Settled:
-    """Whether a result may leave with its pixels: says so in it, or why not.
-
-    Args:
-        files: with its judge and policies.
-        source: the data set as it was.
-        outcome: with the result as it is to leave.
-        pictured: whether it has Pixel Data.
-        hidden: what else is in its Pixel Data than the image.
-    """
-    policies, result = files.engine.policies, outcome.dataset
-    if result is None:
-        return Settled(outcome.quarantined)
-    document = DOCUMENT in source and policies.documents is not Documents.DROP
-    reason, mask = "", None
-    if pictured or document:
-        verdict = files.judge.judge(source)
-        reason, mask = (hidden, verdict.mask) if verdict.cleared else (verdict.reason, None)
-    if not reason and keeps_overlay(result):
-        reason = "an overlay plane that is kept may hold text"
-    if not reason and not document:
-        if files.engine.profile.keeps_identity:
-            outcome.findings.append(Finding("identity-kept", (), "a rule keeps who the patient is"))
-            return Settled("", mask)
-        clear(result, files.engine.profile)
-        return Settled("", mask)
-    if document or policies.uncleared is Uncleared.KEEP:
-        words = f"left uncleared by policy: {reason or 'it holds a document'}"
-        unclear(result)
-        outcome.findings.append(Finding("uncleared", (DOCUMENT if document else 0x7FE00010,), words))
-        return Settled("")
-    return Settled(f"its pixels are not cleared: {reason}")
+def _change_pixels(done: FileOutcome, file: Part10, settled: Settled, result: Dataset) -> None:
+    """Black out and cut away what was settled, if there is any of it."""
+    cut = cutting(settled.cut, file.dataset) if settled.cut is not None else None
+    if settled.mask is None and cut is None:
+        return
+    file.masked = black_out(file.stream, file.header, settled.mask, cut)
+    if file.blanked:
+        cleaned = tuple(without(fragment) for fragment in file.masked.fragments)
+        file.masked = replaced(file.masked, fragments=cleaned)
+    describe_result(result, file.masked)
+    if settled.mask is not None:
+        done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
+        done.seen = done.seen and done.seen.blackened(settled.mask)
+    if cut is not None:
+        done.findings.append(Finding("defaced", (0x7FE00010,), "a face was cut away: look at it"))
 
 
 def _hidden(file: Part10) -> str:

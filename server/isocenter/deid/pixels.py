@@ -4,8 +4,8 @@ Judged by attributes: what kind of image it is, how it came to be, what its devi
 cleared only by a rule that knows where its text lies (`regions`), under Clean Pixel Data, or is kept back.
 Burned In Annotation YES is believed, NO only if asked: devices write it without looking.
 
-Not here: looking at pixels (`ocr`), blacking out (`masking`), faces taken away. No attribute tells of a name
-written on an X-ray marker.
+Not here: looking at pixels (`ocr`), blacking out (`masking`), faces taken away (`faces`). No attribute tells
+of a name written on an X-ray marker.
 """
 
 from __future__ import annotations
@@ -75,6 +75,13 @@ HEADS = re.compile(
     r"|CEPHAL|NEURO|PITUIT|TEMPORAL|\bIAC\b|\bEYE|NASAL|NOSE|\bWHOLE ?BODY\b|\bTEETH|KOPF"
     r"|SCH(Ä|AE)DEL|\bT[EÊ]TE\b"
 )
+ELSEWHERE = re.compile(
+    r"CHEST|THORA|\bLUNG|\bHEART\b|CARDIA|CORONAR|BREAST|MAMM|ABDOM|PELVI|LIVER|HEPA|PANCREA|KIDNEY|RENAL"
+    r"|PROSTAT|UTER|BOWEL|COLON|ENTERO|LUMB|SACR|\b[TL]-?SPINE|\b[TL]SP|COCCYX|HIP\b|KNEE|THIGH|FEMUR|\bLEG\b"
+    r"|\bCALF\b|ANKLE|FOOT|\bTOE|TIBIA|SHOULDER|HUMERUS|\bARM\b|ELBOW|FOREARM|WRIST|HAND\b|FINGER|EXTREMIT"
+    r"|PHANTOM|BLADDER|RECTUM|SPLEEN|AORTA|\bRIB"
+)
+"""Places from which no face can be made, unless a head is told too."""
 _PLACES = (
     "BodyPartExamined",
     "StudyDescription",
@@ -94,8 +101,7 @@ class Pixels:
         rules: of the site, asked before our own.
         clean: the Clean Pixel Data Option: black out what rules tell.
         trust_burned_in: believe Burned In Annotation NO where the kind of image is risky.
-        faces: also keep back volumes of the head, from which a face can be made
-            (Clean Recognizable Visual Features).
+        faces: also keep back volumes of the head, from which a face can be made.
         ocr: look for text in what would leave as cleared, by Tesseract, and keep it back where there is some.
 
     Raises:
@@ -130,7 +136,7 @@ class Pixels:
             self.rules[: len(self.rules) - len(own_regions())],
             clean=self.clean or profile.has(Option.CLEAN_PIXEL_DATA),
             trust_burned_in=self.trust_burned_in,
-            faces=self.faces or profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES),
+            faces=self.faces,
             ocr=self.ocr,
         )
 
@@ -167,7 +173,7 @@ def never(dataset: Dataset) -> str:
 
 def risk_of(dataset: Dataset, *, trust_burned_in: bool = False) -> str:
     """Why text may be burned into an image; '' where nothing speaks for it."""
-    burned_in = _text(dataset, "BurnedInAnnotation")
+    burned_in = text_of(dataset, "BurnedInAnnotation")
     if burned_in == "YES":
         return "Burned In Annotation is YES"
     if burned_in == "NO" and trust_burned_in:
@@ -180,7 +186,7 @@ def _by_kind(dataset: Dataset) -> str:
     for word, reason in _CLASSES.items():
         if word in keyword and not (word == "WholeSlide" and _is_tissue(dataset)):
             return reason
-    modality = _text(dataset, "Modality")
+    modality = text_of(dataset, "Modality")
     if not modality:
         return "no modality is told"
     if modality in _MODALITIES and "Segmentation" not in keyword:
@@ -190,26 +196,28 @@ def _by_kind(dataset: Dataset) -> str:
 
 def _is_tissue(dataset: Dataset) -> bool:
     """Whether a whole slide image says that it shows the specimen and no label (PS3.3 C.8.12.4)."""
-    kind = _text(dataset, "ImageType").split("\\")
-    return _text(dataset, "SpecimenLabelInImage") == "NO" and kind[2:3] in (["VOLUME"], ["THUMBNAIL"])
+    kind = text_of(dataset, "ImageType").split("\\")
+    return text_of(dataset, "SpecimenLabelInImage") == "NO" and kind[2:3] in (["VOLUME"], ["THUMBNAIL"])
 
 
 def _by_making(dataset: Dataset) -> str:
     """By how it came to be: secondary captures and screens hide in the classes of acquired images."""
-    conversion = _CONVERSIONS.get(_text(dataset, "ConversionType"))
+    conversion = _CONVERSIONS.get(text_of(dataset, "ConversionType"))
     if conversion:
         return conversion
-    if any(_text(dataset, word) for word in ("DateOfSecondaryCapture", "SecondaryCaptureDeviceManufacturer")):
+    if any(
+        text_of(dataset, word) for word in ("DateOfSecondaryCapture", "SecondaryCaptureDeviceManufacturer")
+    ):
         return "it is a secondary capture"
-    if any(_SCREENS.search(_text(dataset, word).replace("_", " ")) for word in _TOLD_BY):
+    if any(_SCREENS.search(text_of(dataset, word).replace("_", " ")) for word in _TOLD_BY):
         return "its attributes tell of a screen, a report or a label"
-    modality = _text(dataset, "Modality")
+    modality = text_of(dataset, "Modality")
     if modality in _COLOURED and _number(dataset, "SamplesPerPixel") == 3:
         return "it is in colour, as screens are"
     if (
         modality in _SLICES
         and _number(dataset, "BitsAllocated") == 8
-        and "DERIVED" in _text(dataset, "ImageType")
+        and "DERIVED" in text_of(dataset, "ImageType")
     ):
         return "it is derived and of 8 bits, as screens are"
     return ""
@@ -218,13 +226,21 @@ def _by_making(dataset: Dataset) -> str:
 def is_head(dataset: Dataset) -> bool:
     """Whether it is a slice or volume of a head (CT, CBCT, MR, PET), as far as attributes tell.
 
-    A volume that tells no place at all may be one.
+    A volume that tells no place elsewhere may be one.
     """
+    return is_volume(dataset) and may_be_head(dataset)
+
+
+def is_volume(dataset: Dataset) -> bool:
+    """Whether it is a slice or volume of CT, CBCT, MR or PET."""
     keyword = _keyword(dataset)
-    if _text(dataset, "Modality") not in _VOLUMES and not any(word in keyword for word in _VOLUME_CLASSES):
-        return False
-    places = [_text(dataset, word) for word in _PLACES] + list(_regions(dataset))
-    return not any(places) or any(HEADS.search(place.replace("_", " ")) for place in places)
+    return text_of(dataset, "Modality") in _VOLUMES or any(word in keyword for word in _VOLUME_CLASSES)
+
+
+def may_be_head(dataset: Dataset) -> bool:
+    """Whether attributes tell of a head, or of no place elsewhere."""
+    told = " ".join([*(text_of(dataset, word) for word in _PLACES), *_regions(dataset)]).replace("_", " ")
+    return bool(HEADS.search(told)) or not ELSEWHERE.search(told)
 
 
 def _regions(dataset: Dataset) -> Iterable[str]:
@@ -235,14 +251,15 @@ def _regions(dataset: Dataset) -> Iterable[str]:
         for place in [item, *anatomy]:
             for keyword in _CODES:
                 for code in place.get(keyword, None) or ():
-                    yield _text(code, "CodeMeaning")
+                    yield text_of(code, "CodeMeaning")
 
 
 def _keyword(dataset: Dataset) -> str:
     return uids.keyword_of(str(dataset.get("SOPClassUID", "")))
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
+def text_of(dataset: Dataset, keyword: str) -> str:
+    """The text of an attribute in capitals, its values joined by backslashes; '' where it has none."""
     value = dataset.get(keyword, "")
     several = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
     return "\\".join(str(one if one is not None else "") for one in several).strip().upper()

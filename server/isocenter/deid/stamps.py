@@ -12,6 +12,8 @@ from isocenter.deid._profile_table import EDITION
 from isocenter.deid.policies import TRIAL_EMPTY, Policies
 from isocenter.deid.profile import CODES, Option, Profile
 
+DEFACED = "Face cut away by geometry, not validated"
+
 
 def stamp(result: Dataset, profile: Profile, policies: Policies) -> None:
     """Write method, codes and what became of dates."""
@@ -29,13 +31,27 @@ def clear(result: Dataset, profile: Profile) -> None:
     result.PatientIdentityRemoved = "YES"
     if profile.has(Option.CLEAN_PIXEL_DATA):
         result.BurnedInAnnotation = "NO"
-    if profile.has(Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES):
-        result.RecognizableVisualFeatures = "NO"
 
 
-def unclear(result: Dataset) -> None:
-    """The pixels leave as they are: claim no option that would have cleaned them."""
-    claimed = {CODES[Option.CLEAN_PIXEL_DATA][0], CODES[Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES][0]}
+def unrecognizable(result: Dataset, *, cut: bool) -> None:
+    """No face can be made from it (PS3.15 E.3.2): none was there, or it was cut away."""
+    result.RecognizableVisualFeatures = "NO"
+    if cut:
+        said = result.DeidentificationMethod
+        said = [said] if isinstance(said, str) else list(said)
+        result.DeidentificationMethod = [*said, DEFACED]
+
+
+def unclear(result: Dataset, *, faceless: bool) -> None:
+    """The pixels leave as they are: claim no option that would have cleaned them.
+
+    Args:
+        result: the data set.
+        faceless: whether no face can be made from them.
+    """
+    claimed = {CODES[Option.CLEAN_PIXEL_DATA][0]}
+    if not faceless:
+        claimed.add(CODES[Option.CLEAN_RECOGNIZABLE_VISUAL_FEATURES][0])
     codes = result.DeidentificationMethodCodeSequence
     result.DeidentificationMethodCodeSequence = Sequence(
         [code for code in codes if code.CodeValue not in claimed]

@@ -17,7 +17,6 @@ from isocenter.deid import Deidentifier, Documents, Key, Policies, Residual, Unc
 from isocenter.deid.files import End
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.rules import Rule, RuleAction
-from isocenter.errors import BadRequest
 
 KEY = Key(bytes(range(32)))
 
@@ -238,11 +237,6 @@ def test_a_data_set_in_memory_obeys_the_same_rules() -> None:
     stream = io.BytesIO()
     clean.save_as(stream)
     assert b"1CT1" not in stream.getvalue()
-
-
-def test_what_nothing_cleans_is_not_promised() -> None:
-    with pytest.raises(BadRequest, match="cannot be kept"):
-        deidentifier(options=["clean-recognizable-visual-features"])
 
 
 def test_a_rule_that_keeps_who_the_patient_is_takes_the_promise_away(tmp_path: Path) -> None:
