@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isocenter.deid.heads import Flags, Head, nose_in, resample, surface_of
+from isocenter.deid.bodies import Flags, resample, surface_of
+from isocenter.deid.heads import Head, nose_in
 from isocenter.deid.stacks import Coarse, NoVolume, Placed
 from isocenter.dicom.pixels import Image
 
