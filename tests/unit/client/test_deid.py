@@ -9,7 +9,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from live_archive import LiveArchive
+from live_archive import LiveArchive, serving
 from pydicom.uid import SecondaryCaptureImageStorage
 
 import isocenter
@@ -22,6 +22,13 @@ from isocenter.errors import BadRequest, Conflict, NotFound
 from isocenter.jobs.executor import Runner
 
 NAME, NUMBER = "Hounsfield^Godfrey", "PHANTOM-1"
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
+    """A server with a dataset for results."""
+    with serving(tmp_path_factory.mktemp("deid") / "data") as start:
+        yield start(datasets={"research": {"ae_title": "RESEARCH"}})
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +231,20 @@ def test_results_that_are_held_leave_when_they_are_accepted(held: Any, archive: 
     done = again.download(tmp_path, progress=False)
     assert len(done.objects) == 1
     assert "accepted" in again._repr_html_()
+
+
+def test_results_go_into_another_dataset(cohort: Any, archive: Any, tmp_path: Path) -> None:
+    run = cohort.deidentify(into="research", review=True).run().wait(False)
+    with pytest.raises(Conflict, match="held until somebody"):
+        _ = run.archive
+    run.accept().wait(False)
+    there = run.archive
+    assert there.dataset_name == run.into == "research"
+    assert there.instances.count() == 2
+    assert NUMBER not in there.patients["PatientID"]
+    with pytest.raises(BadRequest, match="went into the dataset 'research'"):
+        run.download(tmp_path, progress=False)
+    assert "are in the dataset research" in run._repr_html_()
 
 
 def test_a_verdict_is_given_once(held: Any, tmp_path: Path) -> None:
