@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
-from harness import NAGLE_OFF, Row, ct_files, free_port, report, timed
+from harness import NAGLE_OFF, Row, ct_files, free_port, receiver, report, timed
 
 from isocenter.cli.throwaway import Running, server
 
 COUNT = int(os.environ.get("BENCH_FILES", "1000"))
-
-
-@contextlib.contextmanager
-def receiver(folder: Path, port: int, env: dict[str, str]) -> Iterator[None]:
-    """DCMTK's storescp, which throws away what it receives (so that its disk is not what is measured)."""
-    folder.mkdir()
-    process = subprocess.Popen(
-        ["storescp", "--ignore", "-aet", "RECEIVER", str(port)], cwd=folder, env={**os.environ, **env}
-    )
-    try:
-        time.sleep(1.0)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
 
 
 def move(running: Running, study: str) -> float:

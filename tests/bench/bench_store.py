@@ -13,7 +13,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import NAGLE_OFF, ORTHANC, Row, bare_loop, ct_files, orthanc, report, together
+from harness import (
+    NAGLE_OFF,
+    ORTHANC,
+    Row,
+    bare_loop,
+    ct_files,
+    free_port,
+    orthanc,
+    receiver,
+    report,
+    together,
+)
 
 from isocenter.cli.throwaway import server
 
@@ -61,6 +72,13 @@ def theirs(folder: Path, files: Sequence[Path], associations: int, env: dict[str
         return measured
 
 
+def most(folder: Path, files: Sequence[Path], associations: int, env: dict[str, str]) -> float:
+    """Files a second into a receiver that keeps nothing: what the senders can do by themselves."""
+    port = free_port()
+    with receiver(folder, port, env):
+        return rate(port, "RECEIVER", files[WARM:], associations, env)
+
+
 def main() -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="bench-", dir=os.environ.get("BENCH_FOLDER")) as name:
@@ -74,6 +92,8 @@ def main() -> int:
             ("8 associations, Nagle off", files, PARALLEL, NAGLE_OFF, "2.5"),
         )
         for number, (what, some, associations, env, reach) in enumerate(cases):
+            ceiling = most(folder / f"most-{number}", some, associations, env)
+            rows.append(Row(f"storescp that keeps nothing, {what}", ceiling, "files/s"))
             mine = ours(folder / f"ours-{number}", some, associations, env)
             if associations == 1 and env:
                 rows.append(Row(f"C-STORE, {what}", mine, "files/s", "bare loop", mine / bare, "0.6"))

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -105,6 +106,23 @@ def together(commands: Sequence[Sequence[str]], *, env: dict[str, str] | None = 
         if process.returncode:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output[-2000:].decode()}")
     return took
+
+
+@contextlib.contextmanager
+def receiver(folder: Path, port: int, env: dict[str, str]) -> Iterator[None]:
+    """DCMTK's storescp, a process an association, which throws away what it receives: no disk is measured."""
+    folder.mkdir()
+    process = subprocess.Popen(
+        ["storescp", "--ignore", "--fork", "-aet", "RECEIVER", str(port)],
+        cwd=folder,
+        env={**os.environ, **env},
+    )
+    try:
+        time.sleep(1.0)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
 
 
 def free_port() -> int:

@@ -7,11 +7,12 @@ loop.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from isocenter.archive.arrival import Announced, Clock, Origin
 from isocenter.archive.prelude import Parting
@@ -19,8 +20,10 @@ from isocenter.archive.reception import Stored
 from isocenter.archive.shared import Shared
 from isocenter.dicom.header import Header, read_header
 from isocenter.errors import Conflict, Damaged, NotFound, Unavailable, UnreadableObject
+from isocenter.index.group import Landing
 from isocenter.index.records import Outcome, Put
 from isocenter.objects import HEAD_SIZE, Incoming, ObjectStore, Share, object_path
+from isocenter.objects.faults import storage_errors
 from isocenter.objects.part10 import Provenance, build_head, file_digest, measure, parse_head
 from isocenter.objects.paths import DIGITS, is_named_by
 
@@ -92,8 +95,8 @@ class Made(NamedTuple):
 class Commit(Protocol):
     """The group commit of a dataset."""
 
-    def submit(self, put: Put | Callable[[], Put], durable: Future[None] | None = None) -> Future[Outcome]:
-        """Commit `put` with whatever else waits, once `durable` says that its file is."""
+    def submit(self, put: Put | Callable[[], Put], landing: Landing | None = None) -> Future[Outcome]:
+        """Commit `put` with whatever else waits, once its file is durable."""
 
 
 class Ingest:
@@ -212,19 +215,23 @@ class ObjectSink:
         if len(self._ingest.under_way) > 1 or not incoming.waits_in_memory or self._ingest.remote:
             return None
         self._share = self._store.hold()
-        durable = Future[None]()
-        committed = self._ingest.commit.submit(lambda: made.put(made.relpath(), made.provenance), durable)
+        landing = Landing()
+        committed = self._ingest.commit.submit(lambda: made.put(made.relpath(), made.provenance), landing)
         try:
-            incoming.seal(made.head)
-            placed = self._store.place(incoming, made.relpath())
+            incoming.finish(made.head)
+            relpath = made.relpath()
+            placed = self._store.place(incoming, relpath)
+            if placed:
+                landing.named.set_result(None)
+                self._store.sync(incoming, relpath)
         except BaseException as error:
-            durable.set_exception(error)
+            landing.fail(error)
             committed.exception()  # wait until nothing of it is in the index
             raise
         if placed:
-            durable.set_result(None)
+            landing.durable.set_result(None)
             return committed
-        durable.set_exception(Conflict("The name of the object is taken"))
+        landing.fail(Conflict("The name of the object is taken"))
         committed.exception()
         self._share.release()
         return None
@@ -280,11 +287,19 @@ class ObjectSink:
                     else None
                 )
             head, found, whole = measure(file)
+            if found == digest:
+                self._make_sure(file)
         if found == digest:
             return There(whole, head.provenance)
         if is_named_by(relpath, found):
             return None
         raise Damaged("The object is not what its name says")
+
+    @staticmethod
+    def _make_sure(file: BinaryIO) -> None:
+        """What has its name may not be durable yet: whoever brought it may be waiting for that."""
+        with storage_errors("store an object"):
+            os.fsync(file.fileno())
 
     def _end(self) -> None:
         self._ingest.under_way.discard(id(self))

@@ -96,8 +96,12 @@ class ViewStore:
         return self.store.create()
 
     def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
-        """Give a sealed object its name."""
+        """Give an object its name."""
         return self.store.place(incoming, relpath, replace=replace)
+
+    def sync(self, incoming: Incoming, relpath: str) -> None:
+        """Make an object durable that was given its name before it was sealed."""
+        self.store.sync(incoming, relpath)
 
     def sync_directories(self, relpaths: Iterable[str]) -> None:
         """Make the names of these objects durable."""

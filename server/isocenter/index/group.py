@@ -22,12 +22,31 @@ from isocenter.index.writer import Writer
 LARGEST = 64
 
 
+class Landing:
+    """A file that is being made durable: first it has its name, then it is durable. Both come soon.
+
+    Attributes:
+        named: settled when it has its name: its folder can be synced while it is.
+        durable: settled when it is durable.
+    """
+
+    def __init__(self) -> None:
+        self.named: Future[None] = Future()
+        self.durable: Future[None] = Future()
+
+    def fail(self, error: BaseException) -> None:
+        """It will not be durable."""
+        for stage in (self.named, self.durable):
+            if not stage.done():
+                stage.set_exception(error)
+
+
 class _Member(NamedTuple):
-    """One object of a group, who waits for it, and when its file is durable (None: it is)."""
+    """One object of a group, who waits for it, and how far its file is (None: it is durable)."""
 
     put: Put
     outcome: Future[Outcome]
-    durable: Future[None] | None = None
+    landing: Landing | None = None
 
 
 class _Handed(NamedTuple):
@@ -35,7 +54,7 @@ class _Handed(NamedTuple):
 
     put: Put | Callable[[], Put]
     outcome: Future[Outcome]
-    durable: Future[None] | None
+    landing: Landing | None
 
     def member(self) -> _Member | None:
         """It as one of a group; None where nobody waits for it any more, or making its row failed."""
@@ -46,7 +65,7 @@ class _Handed(NamedTuple):
         except Exception as error:  # noqa: BLE001 (it belongs to whoever waits for the future)
             self.outcome.set_exception(error)
             return None
-        return _Member(put, self.outcome, self.durable)
+        return _Member(put, self.outcome, self.landing)
 
 
 class GroupCommit:
@@ -78,13 +97,13 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="isocenter-group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, put: Put | Callable[[], Put], durable: Future[None] | None = None) -> Future[Outcome]:
+    def submit(self, put: Put | Callable[[], Put], landing: Landing | None = None) -> Future[Outcome]:
         """Queue an object; the future resolves when its group is durable, or fails with its error.
 
         Args:
             put: the object, or what makes it, in the committing thread.
-            durable: settled when its file is durable, soon: every other writer waits as long. Its error is
-                the object's. Without it the file is durable already.
+            landing: of its file: every other writer waits for it. Its error is the object's. Without it the
+                file is durable already.
 
         Raises:
             Unavailable: after `close`.
@@ -93,7 +112,7 @@ class GroupCommit:
         with self._closing:
             if self._closed:
                 raise Unavailable("The archive is closing")
-            self._waiting.put(_Handed(put, future, durable))
+            self._waiting.put(_Handed(put, future, landing))
         return future
 
     def close(self) -> None:
@@ -135,8 +154,7 @@ class GroupCommit:
     def _together(self, members: Sequence[_Member]) -> list[Outcome]:
         """One transaction. Writers elsewhere wait for no more of it than they must."""
         puts = [member.put for member in members]
-        waited_for = [one.durable for one in members if one.durable is not None and not one.durable.done()]
-        if not waited_for:
+        if all(one.landing is None or one.landing.durable.done() for one in members):
             self._make_sure(members)
             return self.writer.commit(puts, on_conflict=self.on_conflict)
         return self.writer.commit(
@@ -145,15 +163,19 @@ class GroupCommit:
 
     def _make_sure(self, members: Sequence[_Member]) -> None:
         """Return when the files of all are durable, and their names."""
-        for member in members:
-            if member.durable is not None:
-                member.durable.result()
+        landings = [member.landing for member in members if member.landing is not None]
+        for landing in landings:
+            landing.named.result()
         if self.before is not None:
             self.before([member.put for member in members])
+        for landing in landings:
+            landing.durable.result()
 
     def _fail(self, members: Sequence[_Member], error: Exception) -> None:
         """What ails the index ails all; what ails one object must not fail the others of its group."""
-        files = [one.durable for one in members if one.durable is not None and one.durable.done()]
+        files = [
+            one.landing.durable for one in members if one.landing is not None and one.landing.durable.done()
+        ]
         ours = any(file.exception() is error for file in files)
         if len(members) == 1 or (not ours and isinstance(error, (Unavailable, NoSpace, Damaged, OSError))):
             for member in members:

@@ -96,6 +96,11 @@ class Incoming:
 
     def seal(self, head: bytes) -> None:
         """Write the head, with all that waits, and fsync."""
+        self.finish(head)
+        self.sync()
+
+    def finish(self, head: bytes) -> None:
+        """Write the head, with all that waits."""
         if len(head) != HEAD_SIZE:
             raise ValueError(f"a head has {HEAD_SIZE} bytes, not {len(head)}")
         with storage_errors("store an object"):
@@ -107,6 +112,10 @@ class Incoming:
             else:
                 self._need_file()
                 os.pwrite(self._file, head, 0)
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        with storage_errors("store an object"):
             os.fsync(self._file)
         self.sealed = True
 

@@ -1,8 +1,9 @@
 """Objects as files of a local file system.
 
-An object streams into `.incoming/`, is fsynced there, and gets its name by a hard link (a rename where
-links are not to be had), which is atomic and never overwrites. Names become durable by `sync_directories`,
-once a group commit.
+An object streams into `.incoming/`, is fsynced, and gets its name by a hard link (a rename where links are
+not to be had), which is atomic and never overwrites. Names become durable by `sync_directories`, once a group
+commit. A name may be given first, so that file and folder are synced at the same time: the disk then takes
+both for one. Whoever finds an object by its name makes sure that it is durable before telling of it.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class LocalStore:
         return Incoming(self._incoming / name, self._hashing, self._buffers)
 
     def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
-        """Give a sealed object its name; False when the name is taken and not to be replaced."""
+        """Give an object its name; False when the name is taken and not to be replaced."""
         target = self._file(relpath)
         with storage_errors("name an object"):
             os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -69,8 +70,19 @@ class LocalStore:
                 os.replace(incoming.path, target)
             elif not _link(incoming.path, target):
                 return False
-        incoming.close()
+        if incoming.sealed:
+            incoming.close()
         return True
+
+    def sync(self, incoming: Incoming, relpath: str) -> None:
+        """Make an object durable that has its name already; without the name when that fails."""
+        try:
+            incoming.sync()
+        except BaseException:
+            with storage_errors("remove an incoming object"), suppress(FileNotFoundError):
+                os.unlink(self._file(relpath))
+            raise
+        incoming.close()
 
     def sync_directories(self, relpaths: Iterable[str]) -> None:
         """Fsync the folder of each object once, and the folders above those not yet known to be durable."""

@@ -60,6 +60,9 @@ class RemoteStore:
         incoming.discard()
         return True
 
+    def sync(self, incoming: Incoming, relpath: str) -> None:
+        """Nothing to do: an upload is whole and durable, or not there."""
+
     def sync_directories(self, relpaths: Iterable[str]) -> None:
         """Nothing to do: see above."""
 

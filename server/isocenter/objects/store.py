@@ -30,7 +30,13 @@ class ObjectStore(Protocol):
         """A new incoming object."""
 
     def place(self, incoming: Incoming, relpath: str, *, replace: bool = False) -> bool:
-        """Give a sealed object its name, atomically; False (nothing changed) when the name is taken."""
+        """Give an object its name, atomically; False (nothing changed) when the name is taken.
+
+        It is sealed, or `sync` follows.
+        """
+
+    def sync(self, incoming: Incoming, relpath: str) -> None:
+        """Make an object durable that was given its name before it was sealed."""
 
     def sync_directories(self, relpaths: Iterable[str]) -> None:
         """Make the names of these objects durable: every folder on their way once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import random
 import threading
 from pathlib import Path
@@ -116,6 +117,23 @@ def test_a_file_that_cannot_be_made_durable_is_refused_and_leaves_nothing(
     assert main.instances() == []
     assert list(main.objects.list()) == []
     assert main.store(data_set(), SCANNER, EXPLICIT).kind == "stored"
+
+
+def test_an_object_that_is_there_already_is_made_durable_before_it_is_told_stored(
+    main: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever brought it may be waiting for the disk still."""
+    main.store(data_set(), SCANNER, EXPLICIT)
+    target = main.objects.path(main.instances()[0].object)
+    synced, fsync = [], os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{file}")))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert main.store(data_set(), SCANNER, EXPLICIT).kind == "duplicate"
+    assert target in synced
 
 
 def test_other_bytes_are_kept_beside_the_first_by_default(main: Dataset) -> None:

@@ -4,7 +4,6 @@ import multiprocessing
 import sqlite3
 import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from isocenter.dicom.levels import Level
 from isocenter.errors import InvalidValue, IsocenterError, NoSpace, Unavailable
 from isocenter.index import GroupCommit, Index, open_index
 from isocenter.index import sqlite as sqlite_module
+from isocenter.index.group import Landing
 
 
 class TestGroupCommit:
@@ -79,14 +79,28 @@ class TestGroupCommit:
 
     def test_rows_written_ahead_are_committed_when_the_file_is_durable(self, index: Index) -> None:
         commit = GroupCommit(index.writer)
-        durable: Future[None] = Future()
-        future = commit.submit(put(), durable)
+        landing = Landing()
+        future = commit.submit(put(), landing)
+        landing.named.set_result(None)
         with pytest.raises(TimeoutError):
             future.result(0.2)
         assert index.reader.totals().instances == 0
-        durable.set_result(None)
+        landing.durable.set_result(None)
         assert future.result(60).kind == "stored"
         assert index.reader.totals().instances == 1
+        commit.close()
+
+    def test_the_folder_is_synced_while_the_file_is(self, index: Index) -> None:
+        synced = threading.Event()
+        commit = GroupCommit(index.writer, lambda group: synced.set())
+        landing = Landing()
+        future = commit.submit(put(), landing)
+        assert not synced.wait(0.2)  # a name that is not there cannot be synced
+        landing.named.set_result(None)
+        assert synced.wait(60)
+        assert not future.done()
+        landing.durable.set_result(None)
+        assert future.result(60).kind == "stored"
         commit.close()
 
     def test_a_file_that_does_not_become_durable_fails_its_object_alone(self, index: Index) -> None:
@@ -99,10 +113,10 @@ class TestGroupCommit:
         commit = GroupCommit(index.writer, before)
         commit.submit(put(1, 1, 0))
         running.wait(60)
-        durable: Future[None] = Future()
-        bad, good = commit.submit(put(1, 1, 1), durable), commit.submit(put(1, 1, 2))
+        landing = Landing()
+        bad, good = commit.submit(put(1, 1, 1), landing), commit.submit(put(1, 1, 2))
         go_on.set()
-        durable.set_exception(NoSpace("the disk is full"))
+        landing.fail(NoSpace("the disk is full"))
         commit.close()
         with pytest.raises(NoSpace, match="the disk is full"):
             bad.result()
