@@ -27,6 +27,7 @@ from isocenter.deid.faces import cutting
 from isocenter.deid.masking import CannotMask, black_out, describe_result
 from isocenter.deid.ocr import find_text
 from isocenter.deid.outcome import Change, Finding
+from isocenter.deid.overlays import black_out_overlays
 from isocenter.deid.part10 import MakeHead, Part10, opened, reading, write
 from isocenter.deid.pixels import Pixels
 from isocenter.deid.policies import Residual
@@ -310,6 +311,7 @@ def _change_pixels(done: FileOutcome, file: Part10, settled: Settled, result: Da
         file.masked = replaced(file.masked, fragments=cleaned)
     describe_result(result, file.masked)
     if settled.mask is not None:
+        black_out_overlays(result, settled.mask)
         done.findings.append(Finding("blacked-out", (0x7FE00010,), "a rule told where"))
         done.seen = done.seen and done.seen.blackened(settled.mask)
     if cut is not None:

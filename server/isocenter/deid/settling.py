@@ -56,7 +56,8 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
     reason, mask, face = "", None, _face(files, source, pictured=pictured)
     if pictured or document:
         verdict = files.judge.judge(source)
-        reason, mask = (hidden, verdict.mask) if verdict.cleared else (verdict.reason, None)
+        reason = hidden if verdict.cleared else verdict.reason
+        mask = verdict.mask if not reason else None
     if not reason and keeps_overlay(result):
         reason = "an overlay plane that is kept may hold text"
     cut = face if isinstance(face, Cut) else None
@@ -74,7 +75,7 @@ def settle(files: Files, source: Dataset, outcome: Outcome, *, pictured: bool, h
         words = f"left uncleared by policy: {reason or 'it holds a document'}"
         unclear(result, faceless=not isinstance(face, str))
         outcome.findings.append(Finding("uncleared", (DOCUMENT if document else 0x7FE00010,), words))
-        return Settled("", cut=cut)
+        return Settled("", mask, cut)
     return Settled(f"its pixels are not cleared: {reason}")
 
 
