@@ -11,7 +11,7 @@ from typing import Any
 from isocenter.cli import output as printer
 from isocenter.client.connect import connect
 from isocenter.client.display.html import bytes_text
-from isocenter.client.display.jobs import error_text, state_text, time_text
+from isocenter.client.display.jobs import error_text, result_facts, state_text, time_text
 from isocenter.client.job import Job
 from isocenter.errors import BadRequest
 
@@ -99,7 +99,7 @@ class Jobbing:
             ("job", f"{job.kind} {job.id}"),
             ("state", state_text(told)),
             ("now", told["Phase"] if told["State"] == "Running" else ""),
-            ("result", json.dumps(told["Result"], ensure_ascii=False) if told["Result"] is not None else ""),
+            *((name, str(value)) for name, value in result_facts(told["Result"]).items()),
             ("file", f"{made['Name']}, {bytes_text(made['Size'])}" if made else ""),
             ("error", error_text(error) if error else ""),
         ]

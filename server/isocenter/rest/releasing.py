@@ -61,7 +61,10 @@ def release(run: Run, job: Job, *, begun: int = 0) -> Outcome:
         if target is None:
             raise NotFound(f"There is no dataset {into!r} any more")
         origin = Origin(source_aet=job.creator, called_aet=target.ae_title)
-        return Outcome({"into": into, **_store(target, files, origin, tell)})
+        told = _store(target, files, origin, tell)
+        if "level" not in job.parameters:  # nobody asks for their ids
+            del told["resources"]
+        return Outcome({"into": into, **told})
     archive = held.folder / ARCHIVE
     if not archive.is_file():
         _zip(archive, held.results, files, tell)

@@ -103,8 +103,15 @@ def _seconds(told: Mapping[str, Any]) -> str:
 
 def _result(told: Mapping[str, Any]) -> dict[str, object]:
     """The facts of a result that are short, and the file."""
+    facts = result_facts(told["Result"])
+    if told["Output"]:
+        facts["file"] = f"{told['Output']['Name']}, {bytes_text(told['Output']['Size'])}: job.download(path)"
+    return facts
+
+
+def result_facts(result: Any) -> dict[str, object]:
+    """What a job found or did by name, each in one line."""
     facts: dict[str, object] = {}
-    result = told["Result"]
     for name, value in result.items() if isinstance(result, dict) else ():
         if name == "size" and isinstance(value, int):
             facts[name] = bytes_text(value)
@@ -114,7 +121,5 @@ def _result(told: Mapping[str, Any]) -> dict[str, object]:
             facts[name] = f"{value:,}" if isinstance(value, int) else value
         elif value:
             text = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else None
-            facts[name] = text or json.dumps(value, ensure_ascii=False)[:200]
-    if told["Output"]:
-        facts["file"] = f"{told['Output']['Name']}, {bytes_text(told['Output']['Size'])}: job.download(path)"
+            facts[name] = (text or json.dumps(value, ensure_ascii=False))[:200]
     return facts
