@@ -75,4 +75,4 @@ def test_a_key_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> 
     ring.make("one")
     with pytest.raises(NotFound, match="no de-identification key 'two'") as told:
         ring.get("two")
-    assert told.value.hint == "there are: one"
+    assert told.value.hint == "make it: `isocenter deid-key new two`; there are: one"
