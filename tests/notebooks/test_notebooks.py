@@ -55,7 +55,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
         "'study-42'",
         "did you mean modified-dates",
         "previewed",
-        "2 findings",
+        " findings",
         "8 quarantined",
         "review pending",
         "held until somebody has looked at them",
