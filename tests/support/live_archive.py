@@ -61,13 +61,17 @@ def instance(number: int = 1, *, study: str = "1.2.3", series: str = "1", **valu
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Callable[..., LiveArchive]]:
-    """Starts servers over the data folder, with settings; all are closed at the end."""
+def serving(data: Path, *, query_process: bool = True) -> Iterator[Callable[..., LiveArchive]]:
+    """Starts servers over the data folder, with settings; all are closed at the end.
+
+    Without a query process they look into the catalog themselves: for servers of a single test, where the
+    process would take a second to start. Those of a whole module have one.
+    """
     with ExitStack() as stack:
 
         def start(**settings: Any) -> LiveArchive:
             chosen = Settings(data=data, **settings)
-            archive = stack.enter_context(Archive.open(chosen))
+            archive = stack.enter_context(Archive.open(chosen, query_process=query_process))
             state = open_state(chosen.data)
             stack.callback(state.close)
             register()

@@ -11,7 +11,7 @@ from live_archive import LiveArchive, instance, serving
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., LiveArchive]]:
-    with serving(tmp_path / "data") as start:
+    with serving(tmp_path / "data", query_process=False) as start:
         yield start
 
 
