@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -91,8 +92,8 @@ class PostgresServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.process is not None:
-            self.process.terminate()
-            self.process.wait(30)
+            self.process.send_signal(signal.SIGQUIT)  # at once: what it would write is thrown away
+            self.process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
