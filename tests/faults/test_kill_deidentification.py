@@ -91,7 +91,8 @@ def test_a_release_that_was_killed_is_gone_on_with(tmp_path: Path, monkeypatch: 
         web = Web(running)
         web.store(NUMBER)
         id = web.post("/api/deid", Resources=["1.2.3"], Into="research", Review=True)["ID"]
-        web.over(id)
+        job = web.over(id)
+        assert job["State"] == "Success", job
         said = web.post(f"/api/deid/{id}/review", verdict="accepted", rejected=["1.2.3.1.7"])
         web.until(said["Release"], 20)
         kill_all(running)

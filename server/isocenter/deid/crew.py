@@ -263,9 +263,14 @@ def _wait(team: list[_Worker], limit: float) -> None:
     wait([worker.pipe for worker in team], max(0.0, min(left, _LONGEST_WAIT)) + 0.01)
 
 
+_LONGEST_FOLDER = 70
+"""Of a path of a socket (108 bytes at most; macOS 104), what leaves room for names in it."""
+
+
 def _context() -> Any:
-    """How processes are made."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """How processes are made. A fork server listens in the temporary folder, at a path that must be short."""
+    fits = len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER
+    if "forkserver" not in multiprocessing.get_all_start_methods() or not fits:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
