@@ -38,6 +38,7 @@ class Wanted:
     vault_key: Path | None
     documents: str
     birth_date: str
+    times: str
     pattern: str
     weeks: bool
     encrypt_for: tuple[Path, ...]
@@ -113,6 +114,7 @@ def _deidentifier(wanted: Wanted) -> Deidentifier:
         profile=wanted.profile,
         options=wanted.options,
         birth_date=wanted.birth_date,
+        times=wanted.times,
         documents=wanted.documents,
         pixels=wanted.pixels,
         residual=wanted.residual,

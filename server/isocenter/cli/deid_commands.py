@@ -28,6 +28,7 @@ def deid(
     vault_key: wanted.VaultKey = None,
     documents: wanted.DocumentsOption = "refuse",
     birth_date: wanted.BirthDateOption = "empty",
+    times: wanted.TimesOption = "keep",
     pattern: wanted.Pattern = "{id:12}",
     weeks: wanted.Weeks = False,
     encrypt_for: wanted.EncryptFor = None,

@@ -54,6 +54,9 @@ DocumentsOption = Annotated[
     str, typer.Option("--documents", help="Encapsulated documents: refuse, drop or keep.")
 ]
 BirthDateOption = Annotated[str, typer.Option("--birth-date", help="empty, year or shift.")]
+TimesOption = Annotated[
+    str, typer.Option("--times", help="Times of day where dates stay or move: keep, or drop (midnight).")
+]
 Pattern = Annotated[str, typer.Option("--pattern", help='Of patient IDs, such as "SITE1-{id:10}".')]
 Weeks = Annotated[bool, typer.Option("--weeks", help="Dates move by whole weeks: days of the week stay.")]
 EncryptFor = Annotated[

@@ -169,10 +169,10 @@ class Contents:
             into: the dataset of the same server that results are stored into, in place of a download.
             review: hold results until somebody has accepted them.
             choices: `pixel_rules` (what is blacked out, as `rules`), `birth_date` (`empty`, `year`, `shift`),
-                `documents` (`refuse`, `drop`, `keep`), `pixels` that nobody cleared and results with a
-                `residual` (`quarantine`, `keep`), `trial` (Clinical Trial attributes by keyword), `pattern`
-                (of pseudonyms), `weeks` (dates move by whole ones), `faces` (kept back), `trust_burned_in`,
-                `ocr`.
+                `times` of day where dates stay (`keep`, `drop`), `documents` (`refuse`, `drop`, `keep`),
+                `pixels` that nobody cleared and results with a `residual` (`quarantine`, `keep`), `trial`
+                (Clinical Trial attributes by keyword), `pattern` (of pseudonyms), `weeks` (dates move by
+                whole ones), `faces` (kept back), `trust_burned_in`, `ocr`.
 
         Raises:
             BadRequest: no such option or choice; the nearest is named.

@@ -33,6 +33,7 @@ OPTIONS = (
 """Options of the profile (PS3.15 E.3), by the short names; those that retain may be said with `retain-`."""
 CHOICES = {
     "birth_date": ("empty", "year", "shift"),
+    "times": ("keep", "drop"),
     "documents": ("refuse", "drop", "keep"),
     "pixels": ("quarantine", "keep"),
     "residual": ("quarantine", "keep"),
@@ -45,6 +46,7 @@ class Choices(TypedDict, total=False):
 
     pixel_rules: Rules
     birth_date: str
+    times: str
     documents: str
     pixels: str
     residual: str

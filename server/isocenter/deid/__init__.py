@@ -7,7 +7,7 @@ and folders. Not here: cohorts of an archive.
 from isocenter.deid.deidentifier import Deidentifier
 from isocenter.deid.key import Key
 from isocenter.deid.key_ring import KeyRing
-from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Uncleared
+from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Times, Uncleared
 from isocenter.deid.profile import Option
 from isocenter.deid.recipe import Recipe
 
@@ -21,5 +21,6 @@ __all__ = [
     "Policies",
     "Recipe",
     "Residual",
+    "Times",
     "Uncleared",
 ]

@@ -1,7 +1,8 @@
 """Dates that move by whole days (PS3.15 E.3.6): DA, and the date part of DT.
 
-Times of day and time zones stay as they are: a whole number of days changes neither. A value that is no date
-is not guessed at: None, and whoever asked decides (removing is safe).
+Times of day and time zones stay as they are: a whole number of days changes neither; `midnight` is for whom
+they tell too much. A value that is no date is not guessed at: None, and whoever asked decides (removing is
+safe).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import date, timedelta
 _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _OLD_DATE = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})")  # ACR-NEMA
 _DATETIME = re.compile(r"(\d{4})(?:(\d{2})(?:(\d{2}))?)?(.*)", re.DOTALL)
+_DAY = re.compile(r"(\d{4}(?:\d{2}){0,2}).*", re.DOTALL)
 _REST = re.compile(r"(?:\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?(?:[+-]\d{4})?")
 
 
@@ -40,6 +42,14 @@ def shift_datetime(text: str, days: int) -> str | None:
     if moved is None:
         return None
     return moved.strftime("%Y%m%d").zfill(8)[: 4 + 2 * bool(month) + 2 * bool(day)] + rest
+
+
+def midnight(text: str, vr: str) -> str:
+    """A TM or DT without its time of day: midnight, or the day alone; '' stays, as does what is no moment."""
+    told = text.strip(" \0")
+    if vr == "TM":
+        return "000000" if told else ""
+    return _DAY.sub(r"\1", told)
 
 
 def _moved(year: int, month: int, day: int, days: int) -> date | None:

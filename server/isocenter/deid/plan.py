@@ -30,6 +30,8 @@ class Do(Enum):
     """New UIDs for old ones."""
     SHIFT = auto()
     """Dates moved by the patient's offset."""
+    TIME = auto()
+    """A time of day, or a moment that stays: by policy."""
     CLEAN = auto()
     """Text without what may identify."""
     TEXT = auto()
@@ -167,8 +169,10 @@ class Plan:
         letters = self.profile.letters(tag)
         if letters is not None:
             kind = type_of(self.sop_class, path[-1] if path else None, tag)
-            return self._by_table(tag, vr, letters, kind)
-        return self._by_vr(tag, vr)
+            step = self._by_table(tag, vr, letters, kind)
+        else:
+            step = self._by_vr(tag, vr)
+        return step._replace(do=Do.TIME) if step.do is Do.KEEP and vr in ("DT", "TM") else step
 
     def _in_content(self, path: tuple[int, ...], tag: int, step: Step) -> Step:
         """What becomes of the value of a content item or annotation, where its tag alone does not tell."""

@@ -19,6 +19,15 @@ class BirthDate(StrEnum):
     """Moved like the other dates of the patient."""
 
 
+class Times(StrEnum):
+    """What becomes of times of day where an option keeps or moves dates."""
+
+    KEEP = "keep"
+    """They stay: whole days change none."""
+    DROP = "drop"
+    """Midnight, everywhere: a time of day can be found in the logs of a department."""
+
+
 class Documents(StrEnum):
     """What becomes of an encapsulated document (PDF, CDA, STL ...), which nothing here can clean."""
 
@@ -54,6 +63,7 @@ class Policies:
 
     Attributes:
         birth_date: what becomes of it.
+        times: what becomes of times of day where dates stay or move.
         documents: what becomes of encapsulated documents.
         uncleared: what becomes of objects whose pixels are not cleared.
         residual: what becomes of results in which a value of the original was found.
@@ -66,6 +76,7 @@ class Policies:
     """
 
     birth_date: BirthDate = BirthDate.EMPTY
+    times: Times = Times.KEEP
     documents: Documents = Documents.REFUSE
     uncleared: Uncleared = Uncleared.QUARANTINE
     residual: Residual = Residual.QUARANTINE

@@ -10,7 +10,7 @@ from pydicom.tag import BaseTag
 
 from isocenter.deid._private_table import ROWS
 from isocenter.deid.plan import Do, Node, Step
-from isocenter.deid.profile import Option
+from isocenter.deid.profile import Option, Profile
 from isocenter.deid.rules import RuleAction
 from isocenter.deid.subject import Subject
 
@@ -64,4 +64,12 @@ def private_step(node: Node, blocks: dict[tuple[int, int], str], tag: BaseTag, s
     vr = _SAFE.get((tag.group, creator, tag.element & 0xFF))
     if vr is None or not node.plan.profile.has(Option.RETAIN_SAFE_PRIVATE):
         return _REMOVED
-    return Step(Do.ITEMS if vr == "SQ" else Do.TEXT if vr in _TEXT else Do.KEEP, "safe private")
+    return Step(_kept(vr, node.plan.profile), "safe private")
+
+
+def _kept(vr: str, profile: Profile) -> Do:
+    if vr == "SQ":
+        return Do.ITEMS
+    if vr == "UI":  # a safe one may still name a series of the archive
+        return Do.KEEP if profile.has(Option.RETAIN_UIDS) else Do.UID
+    return Do.TEXT if vr in _TEXT else Do.KEEP

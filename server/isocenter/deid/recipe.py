@@ -18,7 +18,7 @@ from isocenter.deid.identifiers import DEFAULT_PATTERN, DEFAULT_WINDOW, Window
 from isocenter.deid.key import Key
 from isocenter.deid.key_ring import KeyRing
 from isocenter.deid.pixels import Pixels
-from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Uncleared
+from isocenter.deid.policies import BirthDate, Documents, Policies, Residual, Times, Uncleared
 from isocenter.deid.regions import RegionRule, parse_regions
 from isocenter.deid.rules import RuleFile, parse_rules
 from isocenter.errors import BadRequest, Conflict
@@ -38,6 +38,7 @@ class Recipe:
         rules: what a TOML file of rules says (`deid.rules`), as JSON; empty for none.
         pixel_rules: what a TOML file of pixel rules says (`deid.regions`), as JSON; empty for none.
         birth_date: `empty`, `year` or `shift`.
+        times: of day, where dates stay or move: `keep` or `drop` (midnight).
         documents: of encapsulated documents: `refuse`, `drop` or `keep`.
         pixels: what becomes of risky ones that nobody cleared: `quarantine` or `keep`.
         residual: of results in which the second reader found a value of the original: `quarantine` or `keep`.
@@ -58,6 +59,7 @@ class Recipe:
     rules: Mapping[str, Any] = field(default_factory=dict)
     pixel_rules: Mapping[str, Any] = field(default_factory=dict)
     birth_date: str = BirthDate.EMPTY.value
+    times: str = Times.KEEP.value
     documents: str = Documents.REFUSE.value
     pixels: str = Uncleared.QUARANTINE.value
     residual: str = Residual.QUARANTINE.value
@@ -95,6 +97,7 @@ class Recipe:
         """What the profile leaves open. Raises BadRequest."""
         return Policies(
             birth_date=_choice(BirthDate, "birth_date", self.birth_date),
+            times=_choice(Times, "times", self.times),
             documents=_choice(Documents, "documents", self.documents),
             uncleared=_choice(Uncleared, "pixels", self.pixels),
             residual=_choice(Residual, "residual", self.residual),

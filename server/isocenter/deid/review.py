@@ -33,6 +33,7 @@ _WORDS = {
     Do.UID: "new UID",
     Do.SHIFT: "shift",
     Do.BIRTH_DATE: "replace",
+    Do.TIME: "clean",
     Do.KEEP: "clean",
     Do.AGE: "clean",
     Do.TEXT: "clean",

@@ -261,6 +261,7 @@ def _settings(setup: Setup) -> dict[str, Any]:
         "rules": len(setup.profile.rules),
         "policies": {
             "birth_date": setup.policies.birth_date,
+            "times": setup.policies.times,
             "documents": setup.policies.documents,
             "uncleared": setup.policies.uncleared,
             "residual": setup.policies.residual,

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from isocenter.deid._profile_table import EDITION
-from isocenter.deid.policies import TRIAL_EMPTY, Policies
+from isocenter.deid.policies import TRIAL_EMPTY, Policies, Times
 from isocenter.deid.profile import CODES, Option, Profile
 
 DEFACED = "Face cut away by geometry, not validated"
@@ -21,7 +21,7 @@ def stamp(result: Dataset, profile: Profile, policies: Policies) -> None:
     result.PatientIdentityRemoved = "NO"
     result.DeidentificationMethod = words if len(words) > 1 else words[0]
     result.DeidentificationMethodCodeSequence = Sequence([_code(*code) for code in profile.codes()])
-    result.LongitudinalTemporalInformationModified = temporal(profile)
+    result.LongitudinalTemporalInformationModified = temporal(profile, policies)
     if policies.trial:
         _trial(result, policies)
 
@@ -58,10 +58,10 @@ def unclear(result: Dataset, *, faceless: bool) -> None:
     )
 
 
-def temporal(profile: Profile) -> str:
+def temporal(profile: Profile, policies: Policies) -> str:
     """Longitudinal Temporal Information Modified (0028,0303)."""
     if profile.has(Option.RETAIN_LONG_FULL_DATES):
-        return "UNMODIFIED"
+        return "UNMODIFIED" if policies.times is Times.KEEP else "MODIFIED"
     return "MODIFIED" if profile.has(Option.RETAIN_LONG_MODIFIED_DATES) else "REMOVED"
 
 

@@ -15,13 +15,13 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 from isocenter.deid.code_strings import is_term
-from isocenter.deid.dates import shift_date, shift_datetime
+from isocenter.deid.dates import midnight, shift_date, shift_datetime
 from isocenter.deid.dummies import dummy
 from isocenter.deid.encoded import CHARACTERS, Fault, fault, is_plain, require_readable, sequence_of
 from isocenter.deid.icc import without_text
 from isocenter.deid.identifiers import Identifiers
 from isocenter.deid.plan import PATIENT_NAME, Do, Node, Step, vr_of
-from isocenter.deid.policies import BirthDate, Documents
+from isocenter.deid.policies import BirthDate, Documents, Times
 from isocenter.deid.text import cleaned, without
 
 if TYPE_CHECKING:
@@ -119,8 +119,19 @@ def _shift(level: Level, node: Node, step: Step, source: Dataset, element: Eleme
         if moved is None:
             level.subject.tell("unreadable-date", _path(node, element), "is no date and was emptied")
             return _empty(level, node, step, source, element)
-        new.append(moved)
+        new.append(midnight(moved, vr) if vr == "DT" and _drops_times(level) else moved)
     return made(element, new) if new else element
+
+
+def _time(level: Level, node: Node, step: Step, source: Dataset, element: Element) -> Element:
+    if not _drops_times(level):
+        return _keep(level, node, step, source, element)
+    new = [midnight(text, vr_for(element)) for text in texts(read(source, element, node.path).value)]
+    return made(element, new) if new else element
+
+
+def _drops_times(level: Level) -> bool:
+    return level.subject.policies.times is Times.DROP
 
 
 def _text(level: Level, node: Node, step: Step, source: Dataset, element: Element) -> Element:
@@ -269,6 +280,7 @@ STEPS: dict[Do, Doing] = {
     Do.DUMMY: _dummy,
     Do.UID: _uid,
     Do.SHIFT: _shift,
+    Do.TIME: _time,
     Do.CLEAN: _clean,
     Do.TEXT: _text,
     Do.AGE: _age,

@@ -16,7 +16,7 @@ import isocenter
 from isocenter.app import in_job_process
 from isocenter.client.recipe import CHOICES, FIELDS, OPTIONS, recipe
 from isocenter.datasets.phantoms import Subject, ct
-from isocenter.deid import BirthDate, Documents, Option, Recipe, Uncleared
+from isocenter.deid import BirthDate, Documents, Option, Recipe, Times, Uncleared
 from isocenter.deid.profile import option_of
 from isocenter.errors import BadRequest, Conflict, NotFound
 from isocenter.jobs.executor import Runner
@@ -65,7 +65,8 @@ def held(cohort: Any) -> Any:
 
 def test_options_and_choices_are_those_of_the_server() -> None:
     assert {option_of(name) for name in OPTIONS} == set(Option)
-    for name, kind in {"birth_date": BirthDate, "documents": Documents, "pixels": Uncleared}.items():
+    kinds = {"birth_date": BirthDate, "times": Times, "documents": Documents, "pixels": Uncleared}
+    for name, kind in kinds.items():
         assert CHOICES[name] == tuple(kind)
     own = {"key", "profile", "options", "rules"}
     assert own | set(FIELDS) == set(Recipe().to_json())

@@ -7,8 +7,13 @@ import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 
-from isocenter.deid.dates import shift_date, shift_datetime
+from isocenter.deid import Deidentifier, Key, Policies
+from isocenter.deid.dates import midnight, shift_date, shift_datetime
+from isocenter.deid.policies import Times
+
+KEY = Key(bytes(range(32)))
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,37 @@ def test_differences_between_dates_stay(first: datetime.date, days: int) -> None
     assert moved is not None
     told = datetime.datetime.strptime(moved, "%Y%m%d").date()
     assert first - told == datetime.timedelta(-days)
+
+
+@pytest.mark.parametrize(
+    ("before", "vr", "after"),
+    [
+        ("20240301120000.123456+0100", "DT", "20240301"),
+        ("2024+0100", "DT", "2024"),
+        ("202403", "DT", "202403"),
+        ("", "DT", ""),
+        ("120000.5", "TM", "000000"),
+        ("", "TM", ""),
+    ],
+)
+def test_a_moment_without_its_time_of_day(before: str, vr: str, after: str) -> None:
+    assert midnight(before, vr) == after
+
+
+@pytest.mark.parametrize(
+    ("option", "date", "told"),
+    [("modified-dates", None, "MODIFIED"), ("full-dates", "20240301", "MODIFIED")],
+)
+def test_times_of_day_are_dropped_when_asked(option: str, date: str | None, told: str) -> None:
+    before = Dataset()
+    before.SOPClassUID, before.SOPInstanceUID, before.PatientID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3", "P"
+    before.StudyDate, before.StudyTime, before.AcquisitionDateTime = "20240301", "101112", "20240301101112.5"
+    after = Deidentifier(KEY, options=[option], policies=Policies(times=Times.DROP)).apply(before).dataset
+    assert after is not None
+    assert (after.StudyTime, len(after.AcquisitionDateTime)) == ("000000", 8)
+    assert after.StudyDate == (date or after.AcquisitionDateTime)
+    assert after.LongitudinalTemporalInformationModified == told
+    kept = Deidentifier(KEY, options=[option]).apply(before).dataset
+    assert kept is not None
+    assert kept.StudyTime == "101112"
+    assert str(kept.AcquisitionDateTime).endswith("101112.5")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
 
+from isocenter.deid import Deidentifier, Key
 from isocenter.deid.iod import is_known, type_of
 from isocenter.deid.profile import Option, Profile, option_of
 from isocenter.deid.rules import RuleAction, read_rules
@@ -130,3 +132,14 @@ def test_a_file_that_cannot_be_understood_says_where(tmp_path: Path, text: str, 
 def test_no_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         read_rules(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("options", [["safe-private"], ["safe-private", "uids"]])
+def test_a_safe_private_uid_names_the_series_afterwards_too(options: list[str]) -> None:
+    before = Dataset()
+    before.SOPClassUID, before.SOPInstanceUID, before.PatientID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3", "P"
+    before.SeriesInstanceUID = "1.2.3.4"
+    before.private_block(0x0099, "NQHeader", create=True).add_new(0x02, "UI", "1.2.3.4")
+    after = Deidentifier(Key(bytes(range(32))), options=options).apply(before).dataset
+    assert after is not None
+    assert after.private_block(0x0099, "NQHeader")[0x02].value == after.SeriesInstanceUID
