@@ -33,7 +33,7 @@ class Role(StrEnum):
 _ALLOWED: dict[Role, frozenset[Action]] = {
     Role.READER: frozenset({Action.READ}),
     Role.CONTRIBUTOR: frozenset({Action.READ, Action.STORE, Action.FREEZE}),
-    Role.DEIDENTIFIER: frozenset({Action.READ, Action.FREEZE, Action.DEIDENTIFY}),
+    Role.DEIDENTIFIER: frozenset({Action.READ, Action.STORE, Action.FREEZE, Action.DEIDENTIFY}),
     Role.CURATOR: frozenset({Action.READ, Action.STORE, Action.FREEZE, Action.CURATE}),
     Role.ADMIN: frozenset(Action),
 }

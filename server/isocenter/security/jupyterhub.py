@@ -24,7 +24,7 @@ from isocenter.security.identity import Identity
 REFUSED_FOR = 30.0
 """Seconds until the hub is asked again about a token that it did not know."""
 _REMEMBERED = 10_000
-_ORDER = (Role.READER, Role.DEIDENTIFIER, Role.CONTRIBUTOR, Role.CURATOR, Role.ADMIN)
+_ORDER = (Role.READER, Role.CONTRIBUTOR, Role.DEIDENTIFIER, Role.CURATOR, Role.ADMIN)
 
 
 @dataclass(frozen=True)

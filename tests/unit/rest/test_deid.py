@@ -307,10 +307,13 @@ def test_who_may(serve: Callable[..., LiveArchive]) -> None:
     )
     assert asked(Role.DEIDENTIFIER, "/api/deid/keys", name="x").status_code == 403
     research = {"Resources": ["1.2.77"], "Into": "research"}
-    assert asked(Role.DEIDENTIFIER, **research).status_code == 403
+    of_main, _ = web.context.tokens.create("of main", role=Role.DEIDENTIFIER, datasets=["main"])
+    held = {"Authorization": f"Bearer {of_main}"}
+    assert web.post("/api/deid", json=research, headers=held).status_code == 403
     assert asked(Role.DEIDENTIFIER, Resources=["1.2.77"], Review=False).status_code == 403
     made = asked(Role.DEIDENTIFIER).json()["ID"]
     assert web.context.jobs.get(made).parameters["review"] is True  # type: ignore[union-attr]
+    assert asked(Role.DEIDENTIFIER, **research).status_code == 201
     free = asked(Role.ADMIN, **research, Review=False).json()["ID"]
     assert web.context.jobs.get(free).parameters["review"] is False  # type: ignore[union-attr]
     assert web.get("/api/deid/keys", headers=headers[Role.DEIDENTIFIER]).status_code == 200
