@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command_line import DEAD_PROXY, environment, isocenter
+from processes import those
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -102,7 +103,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_ctrl_c_reaches_jupyterlab_which_asks_and_not_the_server(lab: Lab) -> None:
-    servers = [p for p in psutil.Process(lab.process.pid).children() if "serve" in p.cmdline()]
+    servers = those(psutil.Process(lab.process.pid).children(), lambda child: "serve" in child.cmdline())
     assert [os.getpgid(p.pid) == lab.process.pid for p in servers] == [False]
     os.killpg(lab.process.pid, signal.SIGINT)
     assert soon((lab.folder / "told.asked").exists)

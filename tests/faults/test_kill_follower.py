@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pydicom
 import pytest
+from processes import those
 from pydicom.data import get_testdata_file
 from web_client import WebClient
 
@@ -25,7 +26,7 @@ NUMBER, KILLS = 150, 3
 def followers(running: Running, there: set[int]) -> list[psutil.Process]:
     """Processes below the server that were not there before it had something to follow."""
     children = psutil.Process(running.process.pid).children(recursive=True)
-    return [one for one in children if one.pid not in there and "resource_tracker" not in str(one.cmdline())]
+    return those(children, lambda one: one.pid not in there and "resource_tracker" not in str(one.cmdline()))
 
 
 def files() -> list[bytes]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import tempfile
 from pathlib import Path
 
-import psutil
 import pytest
 from data_sets import data_set, part10
+from kill_rounds import kill_all
 from web_client import WebClient
 
 from isocenter.cli.throwaway import Running, server
@@ -32,19 +30,10 @@ def work(running: Running) -> None:
         assert len(web.search("instances", {"KVP": "120"})) == 1
 
 
-def kill(running: Running) -> None:
-    """End every process of the server at once."""
-    family = [running.process.pid, *(one.pid for one in psutil.Process(running.process.pid).children(True))]
-    for pid in family:
-        os.kill(pid, signal.SIGKILL)
-    running.process.wait()
-    psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], timeout=60)
-
-
 def test_a_stopped_or_killed_server_leaves_no_temporary_file(tmp_path: Path, temporary: Path) -> None:
     with server(tmp_path / "data", workers=1) as running:
         work(running)
-        kill(running)
+        kill_all(running)
     assert list(temporary.iterdir()) == []
     scratch = tmp_path / "data" / "run" / "scratch"
     (scratch / "left-by-the-dead").touch()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import those
 from pynetdicom import AE
 
 from isocenter.cli.throwaway import Running, server
@@ -59,13 +60,13 @@ def echo(running: Running) -> int:
 
 def workers_of(running: Running) -> list[psutil.Process]:
     """Processes that hold the HTTP listener: workers, not the keeper, not the query process."""
-    port = running.url.rpartition(":")[2]
-    found = []
-    for process in psutil.Process(running.process.pid).children():
-        listening = {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-        if int(port) in listening:
-            found.append(process)
-    return found
+    port = int(running.url.rpartition(":")[2])
+
+    def listens(process: psutil.Process) -> bool:
+        connections = process.net_connections("tcp")
+        return port in {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+
+    return those(psutil.Process(running.process.pid).children(), listens)
 
 
 def test_the_connection_file_is_for_its_owner_alone(running: Running) -> None:
@@ -169,7 +170,7 @@ def test_a_server_told_to_stop_ends_cleanly_and_takes_its_connection_file_along(
         children = psutil.Process(running.process.pid).children(recursive=True)
     assert running.process.returncode == 0
     assert not path.exists()
-    assert _soon(lambda: not [c for c in children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE])
+    assert _soon(lambda: not those(children, psutil.Process.is_running))
 
 
 def test_children_of_a_killed_server_end_by_themselves(tmp_path: Path) -> None:

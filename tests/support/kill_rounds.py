@@ -149,8 +149,8 @@ def kill_all(running: Running) -> None:
     for process in everyone:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    psutil.wait_procs(everyone[1:], timeout=30)
-    running.process.wait(30)
+    psutil.wait_procs(everyone[1:], timeout=60)
+    running.process.wait(60)
 
 
 def rounds(data: Path, count: int, ledger: Ledger, *, seed: int = 0, size: int = 64) -> Iterator[Round]:

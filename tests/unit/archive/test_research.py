@@ -9,6 +9,7 @@ import echo_answers
 import psutil
 import pytest
 from data_sets import EXPLICIT, data_set
+from processes import those
 from tests.unit.archive.conftest import OpenArchive
 
 from isocenter.archive import Origin
@@ -24,7 +25,7 @@ def research() -> Iterator[Research]:
     made = Research(echo_answers.MakeEcho())
     yield made
     made.close()
-    assert not [child for child in psutil.Process().children() if "isocenter-query" in child.name()]
+    assert not those(psutil.Process().children(), lambda child: "isocenter-query" in child.name())
 
 
 def test_plain_answers_and_rows(research: Research) -> None:
