@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_lab import Lab, lab
+from live_lab import Lab, kernel_value, lab
 from pydicom.uid import SecondaryCaptureImageStorage
 
 import isocenter
@@ -104,18 +103,7 @@ class Shown:
             self.page.wait_for_timeout(100)
 
     def _python(self, expression: str) -> Any:
-        told = self.page.evaluate(
-            """async (code) => {
-              const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-              const future = kernel.requestExecute({ code, store_history: false });
-              let text = "";
-              future.onIOPub = (message) => { if (message.header.msg_type === "stream") text += message.content.text; };
-              await future.done;
-              return text;
-            }""",
-            f"import json; print(json.dumps({expression}))",
-        )
-        return json.loads(told)
+        return kernel_value(self.page, expression)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_lab import Lab, lab
+from live_lab import Lab, kernel_value, lab
 
 import isocenter
 from isocenter.cli.throwaway import Running, server
@@ -73,18 +72,7 @@ class Shown:
 
     def python(self, expression: str) -> Any:
         """The value of an expression in the notebook's kernel."""
-        told = self.page.evaluate(
-            """async (code) => {
-              const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-              const future = kernel.requestExecute({ code, store_history: false });
-              let text = "";
-              future.onIOPub = (message) => { if (message.header.msg_type === "stream") text += message.content.text; };
-              await future.done;
-              return text;
-            }""",
-            f"import json; print(json.dumps({expression}))",
-        )
-        return json.loads(told)
+        return kernel_value(self.page, expression)
 
     def until_python(self, expression: str, value: Any) -> None:
         """Wait until it is this: what is chosen in the page reaches the kernel a little later."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from live_archive import LiveArchive, instance
@@ -31,14 +30,3 @@ def stored(web: LiveArchive) -> None:
         instance(1, series="2", **IMAGE | {"BurnedInAnnotation": "YES"}),
     )
     assert answer.status_code == 200, answer.text
-
-
-def finished(web: Any, id: str) -> dict[str, Any]:
-    """The job when it is over."""
-    revision, end = 0, time.monotonic() + 60
-    while True:
-        job = web.get(f"/api/jobs/{id}?since={revision}&wait=10").json()
-        if job["State"] in ("Success", "Failure"):
-            return dict(job)
-        assert time.monotonic() < end, job
-        revision = job["Revision"]

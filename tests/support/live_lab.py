@@ -128,3 +128,18 @@ def _url(runtime: Path, process: subprocess.Popen[bytes], log: Path) -> str:
             return str(told["url"])
         time.sleep(0.1)
     raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+_VALUE = """async (code) => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code, store_history: false });
+  let text = "";
+  future.onIOPub = (message) => { if (message.header.msg_type === "stream") text += message.content.text; };
+  await future.done;
+  return text;
+}"""
+
+
+def kernel_value(page: Any, expression: str) -> Any:
+    """The value of an expression in the kernel of the notebook in view."""
+    return json.loads(page.evaluate(_VALUE, f"import json; print(json.dumps({expression}))"))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyorthanc
 import pytest
-from deid_files import IMAGE, finished, stored
+from deid_files import IMAGE, stored
+from job_waits import over
 from live_archive import LiveArchive, instance, serving
 
 from isocenter.app import in_job_process
@@ -114,7 +115,7 @@ def test_a_job_tells_what_it_made_as_orthancs_client_reads_it(
     web: LiveArchive, orthanc: pyorthanc.Orthanc
 ) -> None:
     job = pyorthanc.Study(STUDY, orthanc).anonymize_as_job(priority=3)
-    finished(web, job.id_)
+    over(web, job.id_)
     assert (job.state.value, job.priority, job.progress) == ("Success", 3, 100)
     assert job.content["Type"] == "Study"
     assert job.content["ID"] == web.post(f"/api/studies/{STUDY}/anonymize", json={}).json()["ID"]
@@ -124,7 +125,7 @@ def test_a_job_tells_what_it_made_as_orthancs_client_reads_it(
 def test_who_does_not_wait_is_told_the_job(web: LiveArchive, asked: dict[str, Any]) -> None:
     told = web.post(f"/api/series/{SERIES}/anonymize", json=asked).json()
     assert told == {"ID": told["ID"], "Path": f"/jobs/{told['ID']}"}
-    assert finished(web, told["ID"])["Content"]["Type"] == "Series"
+    assert over(web, told["ID"])["Content"]["Type"] == "Series"
 
 
 def test_results_go_into_another_dataset_where_one_is_named(web: LiveArchive) -> None:
@@ -191,12 +192,12 @@ def test_where_results_are_reviewed_a_job_holds_them_and_its_release_tells_of_th
             before = studies(server)
             assert server.post(f"/api/studies/{STUDY}/anonymize", json={}).status_code == 409
             told = server.post(f"/api/studies/{STUDY}/anonymize", json={"Asynchronous": True}).json()
-            finished(server, told["ID"])
+            over(server, told["ID"])
             assert server.get(f"/api/deid/{told['ID']}").json()["Review"] == "pending"
             assert studies(server) == before
             said = {"verdict": "accepted", "rejected": ["1.2.3.1.2"]}
             accepted = server.post(f"/api/deid/{told['ID']}/review", json=said).json()
-            content = finished(server, accepted["Release"])["Content"]
+            content = over(server, accepted["Release"])["Content"]
             assert (content["Type"], content["InstancesCount"], content["FailedInstancesCount"]) == (
                 "Study",
                 3,

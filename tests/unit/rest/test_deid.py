@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from job_waits import over
 from live_archive import LiveArchive, instance, serving
 
 from isocenter.app import in_job_process
@@ -62,17 +62,6 @@ def submit(web: Any, **asked: Any) -> str:
         "Type": "deidentify",
     }
     return str(answer.json()["ID"])
-
-
-def over(web: Any, id: str) -> dict[str, Any]:
-    """Where a job stands when it is over."""
-    revision, end = 0, time.monotonic() + 60
-    while True:
-        job = web.get(f"/api/jobs/{id}?since={revision}&wait=10").json()
-        if job["State"] in ("Success", "Failure"):
-            return dict(job)
-        assert time.monotonic() < end, job
-        revision = job["Revision"]
 
 
 def done(web: Any, **asked: Any) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pydicom
 import pytest
-from deid_files import finished, stored
+from deid_files import stored
+from job_waits import over
 from live_archive import LiveArchive, serving
 
 from isocenter.app import in_job_process
@@ -35,7 +36,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArchive]:
 def zipped(web: LiveArchive, **asked: Any) -> tuple[dict[str, Any], zipfile.ZipFile]:
     answer = web.post("/api/tools/create-archive", json=asked)
     assert answer.status_code == 200, answer.text
-    job = finished(web, answer.json()["ID"])
+    job = over(web, answer.json()["ID"])
     assert job["State"] == "Success", job
     return job, zipfile.ZipFile(io.BytesIO(web.get(f"/api/jobs/{job['ID']}/archive").content))
 

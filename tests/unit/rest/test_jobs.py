@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pydicom
 import pytest
+from job_waits import over
 from live_archive import LiveArchive, instance, serving
 
 from isocenter.app import in_job_process
@@ -35,17 +35,6 @@ def submit(web: Any, kind: str, **parameters: Any) -> dict[str, Any]:
     answer = web.post("/api/jobs", json={"Type": kind, "Parameters": parameters})
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
-
-
-def over(web: Any, id: str) -> dict[str, Any]:
-    """The job when it is over, waited for as a widget does."""
-    revision, end = 0, time.monotonic() + 60
-    while True:
-        job = web.get(f"/api/jobs/{id}?since={revision}&wait=10").json()
-        if job["State"] in ("Success", "Failure"):
-            return dict(job)
-        assert time.monotonic() < end, job
-        revision = job["Revision"]
 
 
 def test_a_verification_tells_what_it_looked_at(web: Any) -> None:
