@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
-from struct import Struct
+from struct import Struct, pack
 from typing import BinaryIO, NamedTuple
 
 from pydicom.charset import default_encoding
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
-from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
+from pydicom.filewriter import correct_ambiguous_vr, write_data_element
 from pydicom.tag import BaseTag
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from isocenter.deid.masking import Masked
 from isocenter.deid.plan import PIXEL_DATA
@@ -33,8 +35,8 @@ from isocenter.deid.segments import FILLER, Span
 from isocenter.deid.steps import Unreadable
 from isocenter.dicom import uids
 from isocenter.dicom.deflated import deflate, inflate
+from isocenter.dicom.file_meta import file_head, meta_elements
 from isocenter.dicom.header import Header, read_header
-from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 MakeHead = Callable[[Dataset, str], bytes]
 """Preamble and File Meta Information of a result, in a transfer syntax."""
@@ -263,8 +265,27 @@ def _encoded(result: Dataset, tags: list[BaseTag], syntax: str) -> bytes:
     if not same:  # some writers encode implicitly what they call explicit
         result = correct_ambiguous_vr(result, buffer.is_little_endian)
     for tag in tags:
-        write_data_element(buffer, result.get_item(tag) if same else result[tag], characters)
+        element = result.get_item(tag) if same else result[tag]
+        head = _head_of(element, implicit=buffer.is_implicit_VR, little=buffer.is_little_endian)
+        if head:
+            buffer.write(head + element.value)
+        else:
+            write_data_element(buffer, element, characters)
     return buffer.getvalue()
+
+
+def _head_of(element: DataElement | RawDataElement, *, implicit: bool, little: bool) -> bytes:
+    """Tag, VR and length of an element of defined length that was not decoded; none for others."""
+    if not isinstance(element, RawDataElement) or element.length == UNDEFINED or element.value is None:
+        return b""
+    group, number, length = element.tag >> 16, element.tag & 0xFFFF, len(element.value)
+    order = "<" if little else ">"
+    if implicit:
+        return pack(order + "HHI", group, number, length)
+    vr = element.VR or ""
+    if vr in EXPLICIT_VR_LENGTH_32:
+        return pack(order + "HH2sxxI", group, number, vr.encode(), length)
+    return pack(order + "HH2sH", group, number, vr.encode(), length) if vr and length <= 0xFFFF else b""
 
 
 def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO, blanked: tuple[Span, ...] = ()) -> None:
@@ -290,13 +311,4 @@ def _blank(piece: bytes, at: int, blanked: tuple[Span, ...]) -> bytes:
 
 def _head(result: Dataset, transfer_syntax: str) -> bytes:
     """A preamble of zeros and File Meta Information: nothing of the source's but the transfer syntax."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = result.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
-    meta.TransferSyntaxUID = transfer_syntax  # type: ignore[assignment]
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID  # type: ignore[assignment]
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    buffer = DicomBytesIO()
-    write_file_meta_info(buffer, meta)
-    return bytes(128) + b"DICM" + buffer.getvalue()
+    return file_head(meta_elements(result.SOPClassUID, result.SOPInstanceUID, transfer_syntax))

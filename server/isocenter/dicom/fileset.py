@@ -17,8 +17,8 @@ from struct import Struct
 
 from isocenter.dicom import uids
 from isocenter.dicom._dictionary_table import KEYWORDS
+from isocenter.dicom.file_meta import file_head, meta_elements
 from isocenter.dicom.header import Element, Header
-from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from isocenter.dicom.reencode import Writer
 
 FILE_NAME = "DICOMDIR"
@@ -159,7 +159,9 @@ class Directory:
         Args:
             name: File-set ID, 16 characters at most.
         """
-        head = _meta() + _encoded([_text(0x00041130, "CS", name[:16])])
+        instance = f"2.25.{uuid.uuid4().int}"
+        group = meta_elements(uids.MEDIA_STORAGE_DIRECTORY, instance, uids.EXPLICIT_LITTLE_ENDIAN)
+        head = file_head(group) + _encoded([_text(0x00041130, "CS", name[:16])])
         # Two offsets and the consistency flag, then the head of the sequence of records.
         start = len(head) + 12 + 12 + 10 + 12
         order = _in_order(self._patients)
@@ -258,16 +260,3 @@ def _offset(element: int, value: int) -> bytes:
 
 def _short(element: int, value: int) -> bytes:
     return b"\x04\x00" + element.to_bytes(2, "little") + b"US\x02\0" + value.to_bytes(2, "little")
-
-
-def _meta() -> bytes:
-    group = b"\x02\x00\x01\x00OB\0\0\x02\0\0\0\0\x01" + _encoded(
-        [
-            _text(0x00020002, "UI", uids.MEDIA_STORAGE_DIRECTORY),
-            _text(0x00020003, "UI", f"2.25.{uuid.uuid4().int}"),
-            _text(0x00020010, "UI", uids.EXPLICIT_LITTLE_ENDIAN),
-            _text(0x00020012, "UI", IMPLEMENTATION_CLASS_UID),
-            _text(0x00020013, "SH", IMPLEMENTATION_VERSION_NAME),
-        ]
-    )
-    return bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL\x04\x00" + _LONG.pack(len(group)) + group

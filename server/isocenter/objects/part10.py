@@ -14,7 +14,8 @@ import struct
 from dataclasses import dataclass, fields
 from typing import Any, BinaryIO
 
-from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from isocenter.dicom.file_meta import LONG_FORMS, file_head, meta_element, meta_elements
+from isocenter.dicom.implementation import IMPLEMENTATION_CLASS_UID
 from isocenter.errors import Damaged
 
 HEAD_SIZE = 1536
@@ -23,7 +24,7 @@ HEAD_SIZE = 1536
 PRIVATE_CREATOR = IMPLEMENTATION_CLASS_UID
 """Private Information Creator UID (0002,0100) is a UID (PS3.10 Table 7.1-1)."""
 
-_LONG = {b"OB", b"UN", b"OW", b"UT"}
+_CREATOR = meta_element(0x0100, b"UI", PRIVATE_CREATOR)
 _CHUNK = 1024 * 1024
 LONGEST_NAME = 32
 """Characters of an AE title, or of the name of a user in its place, that a head keeps."""
@@ -56,25 +57,10 @@ class Head:
 
 
 def build_head(sop_class: str, sop_instance: str, transfer_syntax: str, provenance: Provenance) -> bytes:
-    """The `HEAD_SIZE` bytes before the data set.
-
-    UIDs beyond the 64 bytes of PS3.5 9.1 are cut here, and only here.
-    """
-    told = _told(provenance)
-    first = b"".join(
-        (
-            _element(0x0001, b"OB", b"\0\1"),
-            _element(0x0002, b"UI", _uid(sop_class)),
-            _element(0x0003, b"UI", _uid(sop_instance)),
-            _element(0x0010, b"UI", _uid(transfer_syntax)),
-            _element(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID)),
-            _element(0x0013, b"SH", _even(IMPLEMENTATION_VERSION_NAME.encode(), b" ")),
-            _element(0x0100, b"UI", _uid(PRIVATE_CREATOR)),
-        )
-    )
-    room = HEAD_SIZE - 132 - 12 - len(first) - 12
-    group = first + _element(0x0102, b"OB", told.ljust(room))
-    return bytes(128) + b"DICM" + _element(0x0000, b"UL", struct.pack("<I", len(group))) + group
+    """The `HEAD_SIZE` bytes before the data set."""
+    group = meta_elements(sop_class, sop_instance, transfer_syntax) + _CREATOR
+    room = HEAD_SIZE - len(file_head(group + meta_element(0x0102, b"OB", b"")))
+    return file_head(group + meta_element(0x0102, b"OB", _told(provenance).ljust(room)))
 
 
 def read_head(file: BinaryIO) -> Head:
@@ -128,20 +114,6 @@ def _told(provenance: Provenance) -> bytes:
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _uid(uid: str) -> bytes:
-    return _even(uid.encode("utf-8", "replace")[:64], b"\0")
-
-
-def _even(value: bytes, padding: bytes) -> bytes:
-    return value + padding if len(value) % 2 else value
-
-
-def _element(element: int, vr: bytes, value: bytes) -> bytes:
-    if vr in _LONG:
-        return struct.pack("<HH2sHI", 2, element, vr, 0, len(value)) + value
-    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
-
-
 def _meta_elements(raw: bytes) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     at = 132
@@ -150,7 +122,7 @@ def _meta_elements(raw: bytes) -> dict[int, bytes]:
         if group != 2:
             raise ValueError("not file meta information")
         at += 8
-        if vr in _LONG:
+        if vr in LONG_FORMS:
             (length,) = struct.unpack_from("<I", raw, at)
             at += 4
         found[element] = raw[at : at + length]
