@@ -184,32 +184,31 @@ class Verifier:
             yield Finding("private", leaf.path, "is private, and no option keeps it")
         if any(at in LEFTOVERS for at in leaf.path):
             yield Finding("leftover", leaf.path, "has no place in a result")
+        text = leaf.text
         if leaf.vr == "PN":
             unnamed = not pseudonym and leaf.path == (
                 0x00100010,
             )  # without an ID nothing tells the pseudonym
-            if leaf.text not in _DUMMIES and leaf.text != pseudonym and not unnamed:
+            if text not in _DUMMIES and text != pseudonym and not unnamed:
                 yield Finding("name", leaf.path, "is the name of somebody")
         elif leaf.vr in TEXT_VR:
-            if leaf.text not in _DUMMIES and leaf.text != pseudonym:
+            if text not in _DUMMIES and text != pseudonym:
                 yield from (
-                    Finding(kind, leaf.path, words)
-                    for kind, words, like in PATTERNS
-                    if like.search(leaf.text)
+                    Finding(kind, leaf.path, words) for kind, words, like in PATTERNS if like.search(text)
                 )
         elif leaf.vr == "AS":
-            if leaf.text[-1:] == "Y" and leaf.text[:-1].isdigit() and int(leaf.text[:-1]) > 90:
+            if text[-1:] == "Y" and text[:-1].isdigit() and int(text[:-1]) > 90:
                 yield Finding("age", leaf.path, "is an age over 89")
         elif leaf.vr == "UI" and not self.profile.has(Option.RETAIN_UIDS):
-            for uid in leaf.text.split("\\"):
+            for uid in text.split("\\"):
                 if uid and not uid.startswith(("1.2.840.10008.", "2.25.")):
                     yield Finding("uid", leaf.path, "is a UID that was not made here")
 
     def _old_uids(self, source: Read, result: Read) -> Iterator[Finding]:
         front, back = result.bytes()
-        replaced = (leaf for leaf in source.leaves if leaf.vr == "UI" and not self._keeps(leaf.path))
-        kept = {uid for leaf in source.leaves if self._keeps(leaf.path) for uid in UIDS.findall(leaf.value)}
-        old = {uid for leaf in replaced for uid in UIDS.findall(leaf.value)} - kept
+        staying = [leaf for leaf in source.leaves if self._keeps(leaf.path)] if self.profile.rules else []
+        kept = {uid for leaf in staying for uid in UIDS.findall(leaf.value)}
+        old = {uid for leaf in source.leaves if leaf.vr == "UI" for uid in UIDS.findall(leaf.value)} - kept
         old = {uid for uid in old if not uid.startswith(_REGISTERED)}
         for found in UIDS.finditer(front):
             is_cut = (
