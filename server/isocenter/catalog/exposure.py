@@ -33,7 +33,7 @@ def expose(engine: Engine, scope: Scope, derived: Mapping[str, Sequence[str]], s
     """
     columns = engine.columns(scope)
     dead = engine.dead(scope)
-    source = source_sql(scope, columns, dead is not None)
+    source = source_sql(scope, columns, dead is not None, ordered=False)
     views = {INSTANCES: f"{source} SELECT * FROM live"}
     studies = default_columns(Level.STUDY, columns)
     views[STUDIES] = source + rows_sql(Level.STUDY, Conditions(columns), Everything(), studies, Page())

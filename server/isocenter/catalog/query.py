@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ import pyarrow.parquet as pq
 from isocenter.catalog import folding
 from isocenter.catalog.columns import JSON, OWN, PRIVATE
 from isocenter.catalog.conditions import Conditions
-from isocenter.catalog.levels import Order, Page, computed, count_sql, literal, null, rows_sql
+from isocenter.catalog.levels import Order, Page, computed, count_sql, null, rows_sql
+from isocenter.catalog.scan import columns_of, rows_of
 from isocenter.catalog.statements import syntax_tree
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything, Predicate
@@ -66,7 +67,8 @@ class _Rows:
 
     columns: dict[str, pa.DataType]
     unconverted: frozenset[str]
-    source: str
+    source: Callable[..., str]
+    """Of the text that reads them: see `source_sql`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class Engine:
             for name, table in (tables or {}).items():
                 cursor.register(name, table)
             conditions = Conditions(rows.columns, rows.unconverted, computed)
-            relation = cursor.sql(rows.source + make(conditions), params=conditions.parameters)
+            sql = make(conditions)
+            relation = cursor.sql(rows.source(sql) + sql, params=conditions.parameters)
             return _streamed(relation, cursor)
 
     def count(self, scope: Scope, level: Level = Level.INSTANCE, predicate: Predicate | None = None) -> int:
@@ -182,7 +185,7 @@ class Engine:
         with self._rows(scope) as (cursor, rows):
             conditions = Conditions(rows.columns, rows.unconverted, computed)
             sql = count_sql(level, conditions, Everything() if predicate is None else predicate)
-            found = cursor.execute(rows.source + sql, conditions.parameters).fetchall()
+            found = cursor.execute(rows.source(sql, ordered=False) + sql, conditions.parameters).fetchall()
             cursor.close()
             return int(found[0][0])
 
@@ -195,8 +198,9 @@ class Engine:
             conditions = Conditions(rows.columns, rows.unconverted, computed)
             wanted = Everything() if predicate is None else predicate
             sql = rows_sql(level, conditions, wanted, columns, Page())
-            empty = cursor.sql(f"{rows.source} SELECT * FROM ({sql}) LIMIT 0", params=conditions.parameters)
-            source = f"{rows.source.rstrip()}, _rows AS NOT MATERIALIZED ({sql}) "
+            source = rows.source(sql, ordered=False)
+            empty = cursor.sql(f"{source} SELECT * FROM ({sql}) LIMIT 0", params=conditions.parameters)
+            source = f"{source.rstrip()}, _rows AS NOT MATERIALIZED ({sql}) "
             yield LevelRows(empty.to_arrow_table().schema, cursor, source, conditions.parameters)
 
     def run(self, scope: Scope, sql: str, tables: Mapping[str, pa.Table]) -> pa.RecordBatchReader:
@@ -204,7 +208,7 @@ class Engine:
         with self._rows(scope) as (cursor, rows):
             for name, table in tables.items():
                 cursor.register(name, table)
-            return _streamed(cursor.sql(f"{rows.source} {sql}"), cursor)
+            return _streamed(cursor.sql(f"{rows.source(sql)} {sql}"), cursor)
 
     def syntax_tree(self, sql: str) -> dict[str, Any]:
         """What the parser makes of a text of SQL, a user's too: nothing is run."""
@@ -217,9 +221,7 @@ class Engine:
 
     def columns(self, scope: Scope) -> dict[str, pa.DataType]:
         """The columns that occur, with their Arrow types."""
-        found: dict[str, pa.DataType] = {}
-        for path in scope.files:
-            found |= _columns_of(path)
+        found = columns_of(scope.files)
         if scope.tail is not None:
             found |= {item.name: item.type for item in scope.tail.schema}
         return found
@@ -238,7 +240,7 @@ class Engine:
                 cursor.register("_dead", dead)
             if scope.members is not None:
                 cursor.register(MEMBER, scope.members)
-            source = source_sql(scope, columns, dead is not None)
+            source = partial(source_sql, scope, columns, dead is not None)
             yield cursor, _Rows(columns, _unconverted(scope), source)
         except BaseException:
             cursor.close()
@@ -270,14 +272,18 @@ class Engine:
             cursor.register("_tombstone", tombstones)
             if scope.tail is not None:
                 cursor.register("_tail", scope.tail)
-            return cursor.sql(
-                f"{source_sql(scope, self.columns(scope), False)} SELECT DISTINCT i._seq AS seq "
-                "FROM live i JOIN _tombstone t "
+            sql = (
+                "SELECT DISTINCT i._seq AS seq FROM live i JOIN _tombstone t "
                 "ON t.sop_key = i._sop_key AND t.uid = i.SOPInstanceUID AND i._seq <= t.seq"
-            ).to_arrow_table()
+            )
+            source = source_sql(scope, self.columns(scope), False, sql, ordered=False)
+            return cursor.sql(source + sql).to_arrow_table()
         finally:
             cursor.close()
 
+
+_ROW = "_seq _sop_key SOPInstanceUID"
+"""What `source_sql` itself reads of a row."""
 
 _ALWAYS = {
     **{field.name: field.type for field in OWN},
@@ -288,12 +294,27 @@ _ALWAYS = {
 """Columns that our SQL names; a scope without rows has them too."""
 
 
-def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> str:
-    """`WITH live AS (...)`: the rows of files and tail, without dead ones."""
+def source_sql(
+    scope: Scope,
+    columns: Mapping[str, pa.DataType],
+    dead: bool,
+    asked: str | None = None,
+    *,
+    ordered: bool = True,
+) -> str:
+    """`WITH live AS (...)`: the rows of files and tail, without dead ones.
+
+    Args:
+        scope: which rows.
+        columns: of the scope.
+        dead: whether there is a table of dead ones.
+        asked: the SQL that follows, and reads no other columns than it names; None reads all.
+        ordered: whether the order of the files is kept.
+    """
     parts = []
     if scope.files:
-        names = ", ".join(literal(path) for path in scope.files)
-        parts.append(f"SELECT * FROM read_parquet([{names}], union_by_name={_differ(scope.files)})")
+        reading = None if asked is None else f"{asked} {_ROW}"
+        parts.append(rows_of(scope.files, reading, ordered=ordered))
     if scope.tail is not None:
         parts.append("SELECT * FROM _tail")
     rows = " UNION ALL BY NAME ".join(parts) or "SELECT NULL::BIGINT AS _seq WHERE false"
@@ -305,18 +326,6 @@ def source_sql(scope: Scope, columns: Mapping[str, pa.DataType], dead: bool) -> 
         member = f"(SELECT _sop_key, SOPInstanceUID FROM {MEMBER})"
         found = f"SELECT * FROM ({found}) WHERE (_sop_key, SOPInstanceUID) IN {member}"
     return f"WITH live AS NOT MATERIALIZED ({found}) "
-
-
-@lru_cache(maxsize=4096)
-def _columns_of(path: str) -> dict[str, pa.DataType]:
-    """The columns of a data file, which never changes."""
-    return {item.name: item.type for item in pq.read_schema(path)}
-
-
-def _differ(files: Sequence[str]) -> bool:
-    """Whether files have other columns than each other: DuckDB plans twice as quickly where not."""
-    first = list(_columns_of(files[0]).items())
-    return any(list(_columns_of(path).items()) != first for path in files[1:])
 
 
 @lru_cache(maxsize=4096)
