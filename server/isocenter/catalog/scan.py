@@ -1,8 +1,8 @@
 """How the rows of data files are read, so that a question is planned quickly.
 
-DuckDB opens every file to match columns by name (2 ms a file), and only the first where all are said to be
-alike. They have to be alike only in the columns that are asked for: what else a file has, or lacks, is not
-read. Not here: which rows of the files exist (`query`).
+DuckDB opens every file to match columns by name, and only the first where all are said to be alike. They have
+to be alike only in the columns that are asked for: what else a file has, or lacks, is not read. Not here:
+which rows of the files exist (`query`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from isocenter.catalog.levels import literal
 
-MOST_SCANS = 8
-"""Beyond so many runs of files that are alike, one scan by name is planned as quickly."""
+WORTH_A_SCAN = 2
+"""So many files are matched by name (1.8 ms each) while one more scan is planned (3.6 ms)."""
 
 _NAME = re.compile(r'"((?:[^"]|"")+)"|(\w+)')
 _EVERYTHING = re.compile(r"(?<![(\[])\*")  # neither count(*) nor a path of JSON
@@ -38,7 +38,7 @@ def rows_of(files: Sequence[str], asked: str | None = None, *, ordered: bool = T
         first = {kind: number for number, kind in reversed([*enumerate(kinds.values())])}
         files = sorted(files, key=lambda path: first[kinds[path]])
     runs = [list(run) for _, run in groupby(files, kinds.__getitem__)]
-    if len(runs) > MOST_SCANS:
+    if len(runs) > max(1, len(files) // WORTH_A_SCAN):
         return _scan(files, by_name=True)
     return " UNION ALL BY NAME ".join(_scan(run, by_name=False) for run in runs)
 
