@@ -181,6 +181,9 @@ class DatasetSettings(_Part):
     deid: dict[str, Any] = Field(
         default_factory=dict, description="the recipe of a view: key, options, rules ... (de-identification)"
     )
+    unreviewed: bool = Field(
+        False, description="show this view though `deid.review` is on: nobody looks at it before it is read"
+    )
 
     _checked = field_validator("ae_title")(_ae_title)
 
@@ -293,6 +296,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"datasets.{name}.view_of: there is no dataset {dataset.view_of!r}")
             if of is not None and of.view_of is not None:
                 raise ValueError(f"datasets.{name}.view_of: {dataset.view_of} is a view itself")
+            if self.deid.review and not dataset.unreviewed:
+                raise ValueError(
+                    f"datasets.{name} is a view, which is read without the review that deid.review asks for: "
+                    f"run de-identification into a dataset, or say datasets.{name}.unreviewed = true"
+                )
         return self
 
     @classmethod

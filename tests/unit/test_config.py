@@ -67,3 +67,16 @@ def test_settings_travel_to_another_process(data: Path) -> None:
     settings = load({"data": data})
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert isinstance(settings, Settings)
+
+
+def test_where_a_review_is_asked_for_a_view_is_shown_only_if_that_is_said(tmp_path: Path) -> None:
+    flags: dict[str, object] = {
+        "data": tmp_path,
+        "deid.review": True,
+        "datasets.research.ae_title": "RESEARCH",
+        "datasets.research.view_of": "main",
+    }
+    with pytest.raises(BadRequest, match=r"datasets\.research\.unreviewed = true"):
+        load(flags)
+    settings = load({**flags, "datasets.research.unreviewed": True})
+    assert settings.datasets["research"].view_of == "main"
