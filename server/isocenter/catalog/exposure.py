@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from isocenter.catalog.columns_read import may_read
 from isocenter.catalog.conditions import Conditions
-from isocenter.catalog.levels import Page, default_columns, literal, rows_sql
+from isocenter.catalog.levels import Page, default_columns, rows_sql
 from isocenter.catalog.query import Engine, Scope, source_sql
 from isocenter.catalog.sandbox import Exposed
+from isocenter.catalog.scan import rows_of
 from isocenter.catalog.tables import DERIVED, derive, newest_sql
 from isocenter.dicom.levels import Level
 from isocenter.dicom.predicate import Everything
@@ -66,6 +67,5 @@ def _without_json(tail: pa.Table) -> pa.Table:
 def _union(files: Sequence[str], table: str | None) -> str:
     parts = [f"SELECT * FROM {table}"] if table else []
     if files:
-        names = ", ".join(literal(name) for name in files)
-        parts.insert(0, f"SELECT * FROM read_parquet([{names}], union_by_name=true)")
+        parts.insert(0, rows_of(files, ordered=False))
     return " UNION ALL BY NAME ".join(parts)

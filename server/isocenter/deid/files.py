@@ -207,6 +207,10 @@ class Files:
             done.seen = look(file.dataset, outcome.changes)
         if outcome.dataset is None:
             return done, None
+        instance = outcome.dataset.get("SOPInstanceUID")
+        if not isinstance(instance, str) or not instance:
+            done.reason = "it has no SOP Instance UID, or several"
+            return done, None
         done.end, done.changes = End.OUT, outcome.changes
         pictured = file.pixels is not None
         hidden = _hidden(file) or _blank_text(file)
@@ -220,7 +224,7 @@ class Files:
         if file.blanked:
             words = "frames carried comments or metadata beside the image: overwritten"
             done.findings.append(Finding("text-in-frames", (0x7FE00010,), words))
-        done.sop_instance = str(outcome.dataset.SOPInstanceUID)
+        done.sop_instance = str(instance)
         if self.certificates:
             encrypt_originals(file.dataset, outcome, self.certificates)
         return done, outcome.dataset

@@ -286,7 +286,9 @@ def _head_of(element: DataElement | RawDataElement, *, implicit: bool, little: b
     vr = element.VR or ""
     if vr in EXPLICIT_VR_LENGTH_32:
         return pack(order + "HH2sxxI", group, number, vr.encode(), length)
-    return pack(order + "HH2sH", group, number, vr.encode(), length) if vr and length <= 0xFFFF else b""
+    if len(vr) != 2 or length > 0xFFFF:
+        return b""
+    return pack(order + "HH2sH", group, number, vr.encode(), length)
 
 
 def _copy(stream: BinaryIO, start: int, end: int, target: BinaryIO, blanked: tuple[Span, ...] = ()) -> None:

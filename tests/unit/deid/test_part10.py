@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -14,6 +16,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from isocenter.deid import Deidentifier, Key
 from isocenter.deid.part10 import opened, write
 from isocenter.dicom.header import read_header
 
@@ -50,6 +53,14 @@ def test_elements_nobody_changed_are_written_byte_for_byte(syntax: str) -> None:
     assert _data_set(after.getvalue()) == _data_set(before)
 
 
+def test_an_ambiguous_vr_is_no_vr_to_write() -> None:
+    after = BytesIO()
+    with opened(BytesIO(_file(ExplicitVRLittleEndian))) as source:
+        source.dataset[0x00280010] = source.dataset.get_item(0x00280010)._replace(VR="US or SS")
+        with pytest.raises(ValueError, match="ambiguous"):
+            write(after, source, source.dataset)
+
+
 def test_the_file_meta_are_ours_and_readable_by_others() -> None:
     after = BytesIO()
     with opened(BytesIO(_file(ExplicitVRLittleEndian))) as source:
@@ -60,3 +71,17 @@ def test_the_file_meta_are_ours_and_readable_by_others() -> None:
     assert meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert meta.ImplementationVersionName == "ISOCENTER_1"
     assert after.getvalue()[:128] == bytes(128)
+
+
+@pytest.mark.parametrize("uid", [None, "", ["1.2.3", "1.2.4"]])
+def test_an_object_without_one_sop_instance_uid_is_kept_back(tmp_path: Path, uid: object) -> None:
+    dataset = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    if uid is None:
+        del dataset.SOPInstanceUID
+    else:
+        dataset.SOPInstanceUID = uid
+    (tmp_path / "in").mkdir()
+    dataset.save_as(tmp_path / "in" / "one.dcm")
+    done = Deidentifier(Key(bytes(32))).folder(tmp_path / "in", tmp_path / "out")
+    assert (done.out, done.quarantined) == (0, 1)
+    assert "SOP Instance UID" in (tmp_path / "out-quarantine" / "left.jsonl").read_text()
